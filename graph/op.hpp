@@ -1,0 +1,181 @@
+// OpDef: what an op is. A constant that describes behaviour and holds no state; its address is its identity.
+// Spool's own ops and a user's are made alike: fill in an OpDef, call record(). Passes over the tape read the
+// properties below (kind, attributes), never the name.
+#pragma once
+
+#include <spool/graph/quad.hpp>
+#include <spool/graph/tensor.hpp>
+#include <spool/graph/var.hpp>
+
+#include <boost/container/small_vector.hpp>
+
+#include <bit>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace spool {
+
+/// Attributes are whole numbers: axes, sizes, flags, or a double's bits (see pack/unpack).
+using Attrs = std::span<const std::int64_t>;
+constexpr std::int64_t pack(double v) { return std::bit_cast<std::int64_t>(v); }
+constexpr double unpack(std::int64_t bits) { return std::bit_cast<double>(bits); }
+
+/// What passes may assume of an op.
+enum class Kind : std::uint8_t {
+  leaf,         ///< has no operands and is bound from outside: an input or a parameter
+  constant,     ///< has no operands; its value follows from its attributes
+  elementwise,  ///< all operands and the result have one shape; element i depends on elements i only
+  broadcast,    ///< repeats its operand along axes (rules of numpy)
+  view,         ///< same elements in the same order under another shape
+  movement,     ///< every element of the result is an element of the operand
+  place,        ///< attributes {axis, begin, extent}: the operand inside zeros
+  concat,       ///< attribute {axis}: the operands one after the other
+  reduce,       ///< folds axes away
+  product,      ///< matrix product
+  random,       ///< first attribute is the number of the call on its tape
+  other
+};
+
+/// Names a stream of random numbers. The same seed and draw give the same bits on every run and machine.
+struct RandomState {
+  std::uint64_t seed = 0;
+  std::uint64_t draw = 0;  ///< one for each batch or step; Tape::clear() and Tape::next_draw() move it on
+  friend bool operator==(const RandomState&, const RandomState&) = default;
+};
+
+/// What an eval sees: operands and result as row-major arrays. `out` is not initialised and overlaps nothing.
+template <class T>
+struct Args {
+  std::span<const T* const> in;
+  std::span<const Shape* const> in_shapes;
+  T* out;
+  const Shape* out_shape;
+  Attrs attrs;
+  RandomState random;
+
+  std::int64_t size() const { return out_shape->size(); }
+  std::int64_t in_size(int i) const { return in_shapes[static_cast<std::size_t>(i)]->size(); }
+};
+
+/// The forward computation, once for each scalar. Reports bad values (an index out of range) by throwing
+/// std::domain_error with what is wrong; the run adds which op, where, and the user's line.
+struct Eval {
+  void (*f32)(const Args<float>&) = nullptr;
+  void (*f64)(const Args<double>&) = nullptr;
+  void (*quad)(const Args<Quad>&) = nullptr;
+
+  template <class T>
+  auto get() const {
+    if constexpr (std::is_same_v<T, float>)
+      return f32;
+    else if constexpr (std::is_same_v<T, double>)
+      return f64;
+    else
+      return quad;
+  }
+};
+
+/// Makes an Eval from one generic lambda without captures: eval_of([]<class T>(const Args<T>& a) { ... }).
+template <class F>
+constexpr Eval eval_of(F) {
+  static_assert(std::is_empty_v<F>, "an eval holds no state: write a lambda without captures");
+  return {[](const Args<float>& a) { F{}(a); }, [](const Args<double>& a) { F{}(a); },
+          [](const Args<Quad>& a) { F{}(a); }};
+}
+
+/// Makes the Eval of an element-wise op from a function of one element of each operand:
+/// map([](auto x) { using std::tanh; return tanh(x); }).
+template <class F>
+constexpr Eval map(F) {
+  static_assert(std::is_empty_v<F>, "map takes a lambda without captures");
+  return eval_of([]<class T>(const Args<T>& a) {
+    const std::int64_t n = a.size();
+    T* const out = a.out;
+    if constexpr (std::is_invocable_v<F, T>) {
+      const T* x = a.in[0];
+      for (std::int64_t i = 0; i < n; ++i) out[i] = F{}(x[i]);
+    } else if constexpr (std::is_invocable_v<F, T, T>) {
+      const T *x = a.in[0], *y = a.in[1];
+      for (std::int64_t i = 0; i < n; ++i) out[i] = F{}(x[i], y[i]);
+    } else {
+      const T *x = a.in[0], *y = a.in[1], *z = a.in[2];
+      for (std::int64_t i = 0; i < n; ++i) out[i] = F{}(x[i], y[i], z[i]);
+    }
+  });
+}
+
+struct OpDef;
+
+/// An op about to be recorded, as its shape rule sees it.
+class Call {
+ public:
+  Call(const OpDef& op, std::span<const Var> in, Attrs attrs, const Tape& tape, const Where& where)
+      : op_(op), in_(in), attrs_(attrs), tape_(tape), where_(where) {}
+
+  int arity() const { return static_cast<int>(in_.size()); }
+  const Shape& shape(int i) const { return in_[static_cast<std::size_t>(i)].shape(); }
+  std::int64_t attr(int i) const { return attrs_[static_cast<std::size_t>(i)]; }
+  Attrs attrs() const { return attrs_; }
+
+  /// Throws the ShapeError "op: what", with the operands (name, shape, scope) and the user's line.
+  [[noreturn]] void fail(std::string_view what) const;
+
+ private:
+  const OpDef& op_;
+  std::span<const Var> in_;
+  Attrs attrs_;
+  const Tape& tape_;
+  const Where& where_;
+};
+
+/// A recorded op, as its gradient rule sees it.
+class Step {
+ public:
+  Step(Tape& tape, std::uint32_t id, const std::vector<bool>& needed)
+      : tape_(tape), id_(id), needed_(needed) {}
+
+  int arity() const;
+  Var in(int i) const;
+  Var out() const;
+  const Shape& shape(int i) const { return in(i).shape(); }
+  std::int64_t attr(int i) const;
+  Attrs attrs() const;
+  bool needs(int i) const;  ///< Whether the gradient of operand i is wanted; skip costly work when not.
+
+ private:
+  Tape& tape_;
+  std::uint32_t id_;
+  const std::vector<bool>& needed_;
+};
+
+/// The gradients of the operands, in order; an empty Var where there is none.
+using Grads = boost::container::small_vector<Var, 3>;
+
+struct OpDef {
+  static constexpr int variadic = -1;
+
+  const char* name;
+  int arity;
+  Kind kind;
+  Shape (*shape)(const Call&);
+  Eval eval;
+  /// Appends the operands' gradients, given that of the result. Null: the op has no gradient (it is 0).
+  Grads (*vjp)(const Step&, Var g) = nullptr;
+  /// Describes the attributes when the tape is printed; null prints them as whole numbers.
+  std::string (*describe)(Attrs) = nullptr;
+};
+
+/// Records an op. Numbers among the operands become constants. Throws ShapeError where the shape rule does,
+/// and TapeError for handles that are empty, stale or of different tapes.
+Var record(const OpDef& op, std::span<const Operand> in, Attrs attrs = {});
+Var record(const OpDef& op, std::initializer_list<Operand> in,
+           std::initializer_list<std::int64_t> attrs = {});
+
+namespace shapes {
+/// Same shape for all operands and the result.
+Shape same(const Call& call);
+}  // namespace shapes
+
+}  // namespace spool

@@ -1,0 +1,46 @@
+// Shape: the sizes of an array, row-major, rank 0 (a scalar) to 8. A plain value, cheap to copy and compare.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+
+namespace spool {
+
+class Shape {
+ public:
+  static constexpr int max_rank = 8;
+
+  Shape() = default;  ///< A scalar: rank 0, one element.
+  Shape(std::initializer_list<std::int64_t> dims);
+  /// Throws ShapeError for a negative size, a rank above max_rank or more elements than fit in 2^62.
+  explicit Shape(std::span<const std::int64_t> dims);
+
+  int rank() const { return rank_; }
+  std::int64_t size() const;  ///< Number of elements; 1 for a scalar.
+  std::int64_t operator[](int axis) const { return dims_[static_cast<std::size_t>(axis)]; }
+  std::int64_t back() const { return dims_[static_cast<std::size_t>(rank_ - 1)]; }
+  std::span<const std::int64_t> dims() const { return {dims_.data(), static_cast<std::size_t>(rank_)}; }
+
+  Shape with(int axis, std::int64_t size) const;      ///< The same with one size changed.
+  Shape without(int axis) const;                      ///< The same with one axis removed.
+  Shape inserted(int axis, std::int64_t size) const;  ///< The same with an axis inserted before `axis`.
+
+  /// Elements before, along and after an axis: index = (outer * along + i) * inner + j.
+  struct Split {
+    std::int64_t outer, along, inner;
+  };
+  Split split(int axis) const;
+
+  std::string text() const;  ///< "[32, 128]"; "[]" for a scalar.
+
+  friend bool operator==(const Shape& a, const Shape& b) = default;
+
+ private:
+  std::int32_t rank_ = 0;
+  std::array<std::int64_t, max_rank> dims_{};  // sizes past rank_ stay 0, so that == is member-wise
+};
+
+}  // namespace spool

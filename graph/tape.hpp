@@ -1,0 +1,171 @@
+// Tape: a program recorded op by op, as flat columns of rows. Recording computes nothing; run() does.
+//
+// Invariants: operands have smaller ids than the op that reads them; equal op, operands and attributes give
+// the same node (random ops and inputs excepted, whose attributes carry a number of their own); nothing here
+// recurses, so a tape may be millions of steps deep. One thread records and runs a tape. No arithmetic here:
+// ops/ has the ops, graph/run/ the interpreter.
+#pragma once
+
+#include <spool/graph/op.hpp>
+#include <spool/graph/param.hpp>
+#include <spool/graph/tensor.hpp>
+#include <spool/graph/var.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace spool {
+
+struct TapeOptions {
+  DType dtype = DType::f32;   ///< of every node: float to train, double to check
+  std::uint64_t seed = 0;     ///< of random ops such as dropout
+  bool check_finite = false;  ///< stop at the first op that gives NaN or infinity, and name it (slow)
+};
+
+class Tape {
+ public:
+  explicit Tape(TapeOptions options = {});
+  explicit Tape(DType dtype) : Tape(TapeOptions{.dtype = dtype}) {}
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  DType dtype() const;
+  bool checks_finite() const;
+
+  // --- leaves ---------------------------------------------------------------------------------------------
+
+  /// A slot holding data; set() changes it between runs. The name is for messages and printing.
+  Var input(const Tensor& value, std::string_view name = {}, Where where = Where::current());
+  /// A slot without data yet: set() must come before run().
+  Var input(const Shape& shape, std::string_view name = {}, Where where = Where::current());
+  /// Whole numbers (token ids, classes, lengths) as an input of this tape's dtype. Throws TapeError for a
+  /// number that the dtype can't hold exactly (above 2^24 in float).
+  Var tokens(const Shape& shape, std::span<const int> ids, std::string_view name = {},
+             Where where = Where::current());
+  /// One number in every element.
+  Var constant(double value, const Shape& shape = {}, Where where = Where::current());
+  /// A parameter as a node; the same node however often it is asked for.
+  Var param(const Param& p, Where where = Where::current());
+
+  /// New data for an input of this tape; ShapeError when the shape differs.
+  void set(Var input, const Tensor& value);
+  void set(Var input, std::span<const int> ids);
+
+  // --- running --------------------------------------------------------------------------------------------
+
+  /// Computes the wanted values together and keeps them until the next run. Throws TapeError for an input
+  /// without data or a value that an op refuses.
+  void run(std::span<const Var> wanted);
+  void run(std::initializer_list<Var> wanted) { run(std::span(wanted.begin(), wanted.size())); }
+  /// The value of v: as kept by the last run, or computed now. Throws TapeError when parameters have changed
+  /// since that run, since the two would not belong together.
+  const Tensor& read(Var v);
+  /// The value of a node of one element.
+  double value(Var v) { return read(v).item(); }
+
+  RandomState random() const;
+  void set_random(RandomState state);
+  void next_draw();  ///< Fresh random numbers for the next run of this same tape.
+
+  /// Forgets all nodes (handles go stale) and keeps memory for the next recording; moves the draw on.
+  void clear();
+
+  // --- reading the tape -----------------------------------------------------------------------------------
+
+  std::uint32_t size() const;  ///< Number of nodes.
+  std::size_t bytes() const;   ///< Memory that the recording takes.
+  Var at(std::uint32_t id);
+  const OpDef& op(std::uint32_t id) const;
+  std::span<const std::uint32_t> operands(std::uint32_t id) const;
+  Attrs attrs(std::uint32_t id) const;
+  const Shape& shape(std::uint32_t id) const;
+  std::string scope(std::uint32_t id) const;      ///< "encoder/lstm0/t=17"; empty outside any scope.
+  std::string where(std::uint32_t id) const;      ///< "my_model.cpp:41"
+  std::string label(std::uint32_t id) const;      ///< Op name; for leaves also the name: param "wh".
+  const Param& param_at(std::uint32_t id) const;  ///< The parameter behind a parameter node.
+  const Tensor& bound(std::uint32_t id) const;  ///< The data of an input node; TapeError when there is none.
+  std::span<const Param> params() const;        ///< All parameters on this tape, in order of first use.
+  /// What `op: what` needs to become a full message: the operands and the user's line.
+  std::string explain(std::string_view op, std::string_view what, std::span<const Var> operands,
+                      const Where& where) const;
+
+  // --- for those who extend the tape ----------------------------------------------------------------------
+
+  Var add(const OpDef& op, std::span<const Var> in, Attrs attrs, const Where& where);
+  void check(Var v, const char* use) const;  ///< TapeError unless v is a live node of this tape.
+  /// A number for a random op's first attribute: distinct calls draw distinct numbers.
+  std::int64_t next_random_call();
+  std::uint32_t epoch() const;
+  std::uint64_t bindings() const;  ///< Grows whenever an input or the random state changes.
+
+  /// Adopts the scope and line of a recorded node for whatever is recorded until destruction (gradients).
+  class As {
+   public:
+    As(Tape& tape, std::uint32_t id);
+    ~As();
+    As(const As&) = delete;
+    As& operator=(const As&) = delete;
+
+   private:
+    Tape& tape_;
+    std::uint32_t scope_;
+    const char* file_;
+    std::uint32_t line_;
+  };
+
+ private:
+  friend class Scope;
+  friend class CalledFrom;
+  friend class Runner;
+  struct Columns;
+  struct Kept;
+  struct KeptDeleter {
+    void operator()(Kept*) const;
+  };
+  std::unique_ptr<Columns> c_;
+  std::unique_ptr<Kept, KeptDeleter> kept_;  // graph/run's own: results, buffers
+};
+
+bool is_input(const OpDef& op);
+bool is_param(const OpDef& op);
+bool is_constant(const OpDef& op);
+/// The number in every element of a constant node.
+double constant_value(const Tape& tape, std::uint32_t id);
+
+/// Names what is recorded while it lives: Scope s(tape, "encoder"); Scope t(tape, "t", 17) reads "t=17".
+class Scope {
+ public:
+  Scope(Tape& tape, std::string_view name);
+  Scope(Tape& tape, std::string_view name, std::int64_t index);
+  ~Scope();
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  Tape& tape_;
+  std::uint32_t outer_;
+};
+
+/// While it lives, ops count as recorded at the given line, unless a CalledFrom outside it has said so
+/// already. Functions made of several ops use it, so that errors show the line of the program and not the
+/// library's.
+class CalledFrom {
+ public:
+  CalledFrom(Tape& tape, const Where& where);
+  /// Without a line: lifts the mark, around code of the user's that the library calls back.
+  explicit CalledFrom(Tape& tape);
+  ~CalledFrom();
+  CalledFrom(const CalledFrom&) = delete;
+  CalledFrom& operator=(const CalledFrom&) = delete;
+
+ private:
+  Tape& tape_;
+  const char* file_;
+  std::uint32_t line_;
+};
+
+}  // namespace spool

@@ -1,0 +1,65 @@
+// Tensor: an array of numbers in host memory, float or double, row-major. What goes into a tape (inputs,
+// parameters) and what comes out (values, gradients). It does no arithmetic: that is what a tape is for.
+#pragma once
+
+#include <spool/graph/shape.hpp>
+
+#include <cstddef>
+#include <initializer_list>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace spool {
+
+enum class DType : std::uint8_t { f32, f64 };
+std::string_view name(DType dtype);  ///< "f32" or "f64"
+
+class Tensor {
+ public:
+  Tensor() : Tensor(Shape{}) {}                                   ///< A scalar 0.
+  explicit Tensor(const Shape& shape, DType dtype = DType::f32);  ///< Zeros.
+  /// Row-major values. Throws ShapeError when their number is not shape.size().
+  Tensor(const Shape& shape, std::span<const double> values, DType dtype = DType::f32);
+  Tensor(const Shape& shape, std::initializer_list<double> values, DType dtype = DType::f32);
+  Tensor(const Shape& shape, std::vector<float> values);
+  Tensor(const Shape& shape, std::vector<double> values);
+
+  const Shape& shape() const { return shape_; }
+  DType dtype() const { return data_.index() == 0 ? DType::f32 : DType::f64; }
+  std::size_t size() const;
+
+  /// The elements; T is float or double and must be this tensor's dtype (else TapeError).
+  template <class T>
+  std::span<T> as();
+  template <class T>
+  std::span<const T> as() const;
+
+  double at(std::size_t flat_index) const;  ///< Throws ShapeError past the end.
+  void set(std::size_t flat_index, double value);
+  double item() const;  ///< The only element; ShapeError when there is not exactly one.
+
+  Tensor to(DType dtype) const;
+  Tensor reshaped(const Shape& shape) const;  ///< Same elements; ShapeError when the count differs.
+  std::vector<double> doubles() const;
+
+  /// Calls f with a std::span of the elements, of float or of double.
+  template <class F>
+  decltype(auto) visit(F&& f) {
+    return std::visit([&](auto& v) -> decltype(auto) { return f(std::span(v)); }, data_);
+  }
+  template <class F>
+  decltype(auto) visit(F&& f) const {
+    return std::visit([&](const auto& v) -> decltype(auto) { return f(std::span(v)); }, data_);
+  }
+
+  /// Same dtype, shape and elements (NaN differs from NaN).
+  friend bool operator==(const Tensor& a, const Tensor& b) = default;
+
+ private:
+  Shape shape_;
+  std::variant<std::vector<float>, std::vector<double>> data_;
+};
+
+}  // namespace spool

@@ -1,0 +1,56 @@
+// Var: a handle on one node of a tape. Operand: what ops take, a Var or a plain number, together with the
+// line of the program that wrote it, so that an error can point there.
+#pragma once
+
+#include <spool/graph/shape.hpp>
+
+#include <cstdint>
+#include <source_location>
+#include <vector>
+
+namespace spool {
+
+class Tape;
+using Where = std::source_location;
+
+class Var {
+ public:
+  Var() = default;  ///< Refers to nothing; using it is a TapeError.
+
+  bool valid() const { return tape_ != nullptr; }
+  Tape& tape() const;  ///< Throws TapeError when the handle is empty or older than the tape's clear().
+  const Shape& shape() const;  ///< Likewise.
+  std::uint32_t id() const { return id_; }
+  std::uint32_t epoch() const { return epoch_; }
+  Tape* tape_or_null() const { return tape_; }
+
+  friend bool operator==(const Var&, const Var&) = default;
+
+ private:
+  friend class Tape;
+  Var(Tape* tape, std::uint32_t id, std::uint32_t epoch) : tape_(tape), id_(id), epoch_(epoch) {}
+  Tape* tape_ = nullptr;
+  std::uint32_t id_ = 0;
+  std::uint32_t epoch_ = 0;
+};
+
+using Vars = std::vector<Var>;
+
+/// An op's argument. Made by implicit conversion at the caller's line.
+class Operand {
+ public:
+  Operand(Var v, Where where = Where::current()) : var_(v), where_(where) {}                  // NOLINT
+  Operand(double number, Where where = Where::current()) : number_(number), where_(where) {}  // NOLINT
+
+  bool is_number() const { return !var_.valid(); }
+  const Var& var() const { return var_; }
+  double number() const { return number_; }
+  const Where& where() const { return where_; }
+
+ private:
+  Var var_;
+  double number_ = 0;
+  Where where_;
+};
+
+}  // namespace spool

@@ -1,0 +1,27 @@
+#include <spool/ops/elementwise.hpp>
+#include <spool/ops/grad.hpp>
+#include <spool/ops/movement.hpp>
+
+namespace spool {
+
+Vars grad(Var loss, std::span<const Var> wrt) {
+  static constexpr Adjoints adjoints{
+      .add = [](Var a, Var b) { return a + b; },
+      .zeros = [](Tape& tape, const Shape& shape) { return tape.constant(0, shape); },
+      .ones = [](Tape& tape, const Shape& shape) { return tape.constant(1, shape); },
+      .concat = [](std::span<const Var> parts, int axis) { return concat(parts, axis); },
+  };
+  return reverse_walk(loss, wrt, adjoints);
+}
+
+Vars grad(Var loss, std::initializer_list<Var> wrt) { return grad(loss, std::span(wrt.begin(), wrt.size())); }
+
+Var grad(Var loss, Var wrt) { return grad(loss, std::span(&wrt, 1))[0]; }
+
+Vars grad(Var loss, const Params& params) {
+  Vars wrt;
+  for (const Param& p : params) wrt.push_back(loss.tape().param(p));
+  return grad(loss, wrt);
+}
+
+}  // namespace spool

@@ -1,0 +1,17 @@
+// grad: the gradient of a loss, as ops on the loss's own tape.
+#pragma once
+
+#include <spool/graph/grad.hpp>
+
+namespace spool {
+
+/// Appends d loss / d wrt to the tape, one node for each of wrt, of its shape (zeros where the loss does not
+/// depend on it). The loss must have shape []. Gradients are ordinary nodes: differentiate them again for
+/// higher orders. Throws ShapeError for a loss that is no scalar.
+Vars grad(Var loss, std::span<const Var> wrt);
+Vars grad(Var loss, std::initializer_list<Var> wrt);
+Var grad(Var loss, Var wrt);
+/// With respect to parameters.
+Vars grad(Var loss, const Params& params);
+
+}  // namespace spool

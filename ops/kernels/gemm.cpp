@@ -1,0 +1,40 @@
+#include <spool/ops/kernels/gemm.hpp>
+
+#include <cblas.h>
+
+#include <algorithm>
+
+namespace spool::kernels {
+
+namespace {
+
+// OpenBLAS refuses leading dimensions of 0, so empty products are settled before it.
+template <class T, class Call>
+void through_blas(const Gemm& g, T* c, Call&& call) {
+  if (g.m == 0 || g.n == 0) return;
+  if (g.k == 0) {
+    std::fill_n(c, g.m * g.n, T(0));
+    return;
+  }
+  const auto lda = static_cast<blasint>(g.ta ? g.m : g.k), ldb = static_cast<blasint>(g.tb ? g.k : g.n);
+  call(g.ta ? CblasTrans : CblasNoTrans, g.tb ? CblasTrans : CblasNoTrans, static_cast<blasint>(g.m),
+       static_cast<blasint>(g.n), static_cast<blasint>(g.k), lda, ldb, static_cast<blasint>(g.n));
+}
+
+}  // namespace
+
+void gemm(const Gemm& g, const float* a, const float* b, float* c) {
+  through_blas(g, c, [&](auto ta, auto tb, auto m, auto n, auto k, auto lda, auto ldb, auto ldc) {
+    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0F, a, lda, b, ldb, 0.0F, c, ldc);
+  });
+}
+
+void gemm(const Gemm& g, const double* a, const double* b, double* c) {
+  through_blas(g, c, [&](auto ta, auto tb, auto m, auto n, auto k, auto lda, auto ldb, auto ldc) {
+    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, 0.0, c, ldc);
+  });
+}
+
+void set_gemm_threads(int n) { openblas_set_num_threads(n); }
+
+}  // namespace spool::kernels

@@ -1,0 +1,69 @@
+#include <spool/graph/error.hpp>
+#include <spool/ops/movement.hpp>
+#include <spool/ops/record.hpp>
+
+#include <fmt/format.h>
+
+namespace spool {
+
+Tape& tape_of(const char* op, std::initializer_list<Operand> in) {
+  for (const Operand& o : in)
+    if (!o.is_number()) return o.var().tape();
+  throw TapeError(fmt::format("{}: no operand belongs to a tape", op));
+}
+
+Var as_var(Tape& tape, const Operand& o, const Shape& shape) {
+  return o.is_number() ? tape.constant(o.number(), shape, o.where()) : o.var();
+}
+
+Var var_of(const char* op, const Operand& o) {
+  if (o.is_number()) throw TapeError(fmt::format("{}: no operand belongs to a tape", op));
+  tape_of(op, {o});  // also refuses stale handles
+  return o.var();
+}
+
+int axis_of(const char* op, Var x, int axis, const Where& where) {
+  const int rank = x.shape().rank();
+  if (axis < -rank || axis >= rank)
+    fail_shape(op, fmt::format("axis {} does not exist in an array of rank {}", axis, rank), {x}, where);
+  return axis < 0 ? axis + rank : axis;
+}
+
+void fail_shape(const char* op, std::string_view what, std::initializer_list<Var> operands,
+                const Where& where) {
+  Tape& tape = operands.begin()->tape();
+  throw ShapeError(tape.explain(op, what, std::span(operands.begin(), operands.size()), where));
+}
+
+Var record_broadcast(const OpDef& op, std::initializer_list<Operand> in, Attrs attrs) {
+  Tape& tape = tape_of(op.name, in);
+  const Where& where = in.begin()->where();
+  Shape shape;
+  bool first = true, equal = true;
+  for (const Operand& o : in) {
+    if (o.is_number()) continue;
+    tape.check(o.var(), op.name);
+    const Shape& s = o.var().shape();
+    if (first) {
+      shape = s;
+    } else if (s != shape) {
+      equal = false;
+      const auto joint = broadcast_shapes(shape, s);
+      if (!joint) {
+        boost::container::small_vector<Var, 3> vars;
+        for (const Operand& p : in) vars.push_back(as_var(tape, p));
+        throw ShapeError(tape.explain(op.name, "shapes do not broadcast", {vars.data(), vars.size()}, where));
+      }
+      shape = *joint;
+    }
+    first = false;
+  }
+  boost::container::small_vector<Var, 3> vars;
+  for (const Operand& o : in) {
+    Var v = as_var(tape, o, shape);
+    vars.push_back(equal ? v : broadcast_to(Operand(v, where), shape));
+  }
+  return tape.add(op, {vars.data(), vars.size()}, attrs, where);
+}
+
+}  // namespace spool

@@ -1,0 +1,32 @@
+// What op functions share when they record: finding the tape of mixed operands, broadcasting two of them,
+// normalising axes. Not for users of ops; useful to those who write them.
+#pragma once
+
+#include <spool/graph/op.hpp>
+#include <spool/graph/tape.hpp>
+
+#include <initializer_list>
+#include <string_view>
+
+namespace spool {
+
+/// The tape of the first operand that is a Var; TapeError when all are numbers.
+Tape& tape_of(const char* op, std::initializer_list<Operand> in);
+
+/// The operand itself, or its number as a constant of the given shape.
+Var as_var(Tape& tape, const Operand& o, const Shape& shape = {});
+
+/// An operand that must be a Var; TapeError for a number.
+Var var_of(const char* op, const Operand& o);
+
+/// An axis counted from the end when negative, as 0..rank-1. ShapeError when out of range.
+int axis_of(const char* op, Var x, int axis, const Where& where);
+
+/// Throws the ShapeError of an op function's own checks, in the form of all others.
+[[noreturn]] void fail_shape(const char* op, std::string_view what, std::initializer_list<Var> operands,
+                             const Where& where);
+
+/// Records an element-wise op of two or three operands after broadcasting them to one shape.
+Var record_broadcast(const OpDef& op, std::initializer_list<Operand> in, Attrs attrs = {});
+
+}  // namespace spool

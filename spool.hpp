@@ -1,0 +1,13 @@
+// Everything that Spool offers, in one include.
+#pragma once
+
+#include <spool/graph/error.hpp>
+#include <spool/graph/print.hpp>
+#include <spool/graph/run/plain.hpp>
+#include <spool/graph/state.hpp>
+#include <spool/graph/tape.hpp>
+#include <spool/ops/elementwise.hpp>
+#include <spool/ops/grad.hpp>
+#include <spool/ops/matmul.hpp>
+#include <spool/ops/movement.hpp>
+#include <spool/ops/reduce.hpp>
