@@ -9,6 +9,8 @@
 #include <spool/graph/tape.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/grad.hpp>
+#include <spool/ops/index.hpp>
 #include <spool/ops/matmul.hpp>
 #include <spool/ops/movement.hpp>
+#include <spool/ops/random.hpp>
 #include <spool/ops/reduce.hpp>
