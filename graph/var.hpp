@@ -5,13 +5,28 @@
 #include <spool/graph/shape.hpp>
 
 #include <cstdint>
-#include <source_location>
 #include <vector>
 
 namespace spool {
 
 class Tape;
-using Where = std::source_location;
+
+/// A line of the program. `Where where = Where::current()` as a default argument is the caller's line.
+/// (std::source_location would be this, but clang 14 cannot compile libstdc++'s.)
+class Where {
+ public:
+  static constexpr Where current(const char* file = __builtin_FILE(), std::uint32_t line = __builtin_LINE()) {
+    return Where(file, line);
+  }
+
+  constexpr const char* file_name() const { return file_; }
+  constexpr std::uint32_t line() const { return line_; }
+
+ private:
+  constexpr Where(const char* file, std::uint32_t line) : file_(file), line_(line) {}
+  const char* file_;
+  std::uint32_t line_;
+};
 
 class Var {
  public:
