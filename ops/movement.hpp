@@ -27,12 +27,23 @@ Var transpose(Operand x);
 Var permute(Operand x, std::span<const int> order);
 Var permute(Operand x, std::initializer_list<int> order);
 
+/// Reverses the order along one axis, or several.
+Var flip(Operand x, int axis);
+Var flip(Operand x, std::initializer_list<int> axes);
+
 /// Elements begin..end-1 along an axis. Negative begin and end count from the end.
 Var slice(Operand x, int axis, std::int64_t begin, std::int64_t end);
 /// Element i along an axis, which disappears: [T,B,D] -> [B,D] for axis 0.
 Var select(Operand x, int axis, std::int64_t i);
 /// The adjoint of slice: x at `begin` of an axis of size `extent`, zeros around it.
 Var place(Operand x, int axis, std::int64_t begin, std::int64_t extent);
+
+struct Padding {
+  std::int64_t before = 0, after = 0;
+};
+/// `value` before and after the elements of each axis. ShapeError unless there is one Padding for each axis.
+Var pad(Operand x, std::span<const Padding> padding, double value = 0);
+Var pad(Operand x, std::initializer_list<Padding> padding, double value = 0);
 
 /// Joins along an existing axis. ShapeError for an empty list or sizes that differ elsewhere.
 Var concat(std::span<const Var> parts, int axis, Where where = Where::current());
