@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Each rule of tools/check_layers, broken on purpose in a small tree, is reported with its line."""
 
 import pathlib
