@@ -14,3 +14,4 @@
 #include <spool/ops/movement.hpp>
 #include <spool/ops/random.hpp>
 #include <spool/ops/reduce.hpp>
+#include <spool/verify/grad_check.hpp>

@@ -1,0 +1,23 @@
+// Rows of ops/random. What their numbers are is checked elsewhere; here, that they are the same on every run
+// and in every precision.
+#include "../op_table.hpp"
+
+namespace spool::test {
+
+std::vector<OpRow> random_rows() {
+  return {
+      {.name = "uniform",
+       .f = [](Tape& t, const Vars& in) { return in[0] + uniform(t, in[0].shape()); },
+       .samples = unary(1, 3)},
+      {.name = "normal",
+       .f = [](Tape& t, const Vars& in) { return in[0] * normal(t, in[0].shape()); },
+       .samples = unary()},
+      {.name = "dropout",
+       .f = [](Tape&, const Vars& in) { return dropout(in[0], 0.4); },
+       .samples = unary(),
+       .errors = {error([](Tape& t) { dropout(t.input(Tensor({2})), 1.5); },
+                        "dropout: the probability 1.5 is outside 0..1")}},
+  };
+}
+
+}  // namespace spool::test
