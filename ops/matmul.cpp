@@ -83,7 +83,8 @@ Var matmul(Operand a, Operand b) {
   const Shape lx = lead(x.shape()), ly = lead(y.shape());
   if (ly.rank() == 0 && lx.rank() > 0 && !ta) {  // one matrix for all: a single product over all rows
     const Shape xs = x.shape();
-    const Var rows = reshape({x, a.where()}, {xs.size() / std::max<std::int64_t>(xs.back(), 1), xs.back()});
+    const std::int64_t count = xs.without(xs.rank() - 1).size();  // also right where the last axis is empty
+    const Var rows = reshape({x, a.where()}, {count, xs.back()});
     const Var product = record(matmul_op, {{rows, a.where()}, {y, b.where()}}, {0, tb});
     return reshape({product, a.where()}, xs.with(xs.rank() - 1, product.shape()[1]));
   }

@@ -192,7 +192,8 @@ Var reshape(Operand x, std::initializer_list<std::int64_t> sizes) {
     std::int64_t rest = 1;
     for (std::int64_t d : dims)
       if (d != -1) rest *= d;
-    *open = rest > 0 ? v.shape().size() / rest : 0;
+    if (rest <= 0) fail_shape("reshape", "the size -1 does not follow from the others", {v}, x.where());
+    *open = v.shape().size() / rest;
   }
   return reshape(x, Shape(std::span<const std::int64_t>(dims.data(), dims.size())));
 }
