@@ -7,6 +7,11 @@
 #include <spool/graph/snapshot.hpp>
 #include <spool/graph/state.hpp>
 #include <spool/graph/tape.hpp>
+#include <spool/io/atomic_file.hpp>
+#include <spool/io/checkpoint.hpp>
+#include <spool/io/params.hpp>
+#include <spool/io/safetensors.hpp>
+#include <spool/io/text.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/grad.hpp>
 #include <spool/ops/index.hpp>
