@@ -19,4 +19,8 @@
 #include <spool/ops/movement.hpp>
 #include <spool/ops/random.hpp>
 #include <spool/ops/reduce.hpp>
+#include <spool/optim/clip.hpp>
+#include <spool/optim/optimizer.hpp>
+#include <spool/optim/optimizers.hpp>
+#include <spool/optim/update_rule.hpp>
 #include <spool/verify/grad_check.hpp>

@@ -1,0 +1,269 @@
+#include <spool/graph/error.hpp>
+#include <spool/ops/grad.hpp>
+#include <spool/optim/optimizer.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace spool {
+
+namespace {
+
+std::size_t count_non_finite(const Tensor& t) {
+  return t.visit([](auto elements) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(elements, [](auto x) { return !std::isfinite(x); }));
+  });
+}
+
+void add_to(Tensor& sum, const Tensor& t) {
+  sum.visit([&]<class T>(std::span<T> out) {
+    const std::span<const T> in = t.as<T>();
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += in[i];
+  });
+}
+
+void scale(Tensor& t, double factor) {
+  t.visit([&]<class T>(std::span<T> elements) {
+    for (T& x : elements) x = static_cast<T>(x * factor);
+  });
+}
+
+Tensor filled(const Shape& shape, DType dtype, double value) {
+  Tensor t(shape, dtype);
+  t.visit([&]<class T>(std::span<T> elements) { std::ranges::fill(elements, static_cast<T>(value)); });
+  return t;
+}
+
+std::string text(DType dtype, const Shape& shape) { return fmt::format("{} {}", name(dtype), shape.text()); }
+
+// grad() gives the constant 0 for what the loss does not depend on.
+bool reaches(Var gradient) {
+  const Tape& tape = gradient.tape();
+  return !is_constant(tape.op(gradient.id())) || constant_value(tape, gradient.id()) != 0;
+}
+
+}  // namespace
+
+void Optimizer::fail(const std::string& what) const { throw TapeError(fmt::format("{}: {}", name_, what)); }
+
+void Optimizer::add_group(const Params& params, Knobs knobs, const std::vector<Buffer>& buffers) {
+  if (params.empty()) fail("the list of parameters is empty");
+  for (const Param& p : params) {
+    if (std::ranges::find(slots_, p, &Slot::param) != slots_.end())
+      fail(fmt::format("parameter \"{}\" is in the list twice", p.name()));
+    Slot slot{p, groups_.size(), p.shape(), p.dtype(), 0, {}};
+    for (const Buffer& b : buffers)
+      slot.buffers.push_back(filled(b.scalar ? Shape{} : p.shape(), p.dtype(), b.initial));
+    slots_.push_back(std::move(slot));
+  }
+  groups_.push_back({knobs, buffers});
+  discard();
+}
+
+// --- updating -----------------------------------------------------------------------------------------
+
+void Optimizer::check_params() const {
+  for (const Slot& s : slots_)
+    if (s.param.shape() != s.shape || s.param.dtype() != s.dtype)
+      fail(fmt::format("parameter \"{}\" was {} and is now {}; make a new optimizer for it", s.param.name(),
+                       text(s.dtype, s.shape), text(s.param.dtype(), s.param.shape())));
+}
+
+void Optimizer::run_and_add(Var loss, const Vars& also) {
+  check_params();
+  Tape& tape = loss.tape();
+  const Vars gradients = grad(loss, params());
+  Vars wanted{loss};
+  std::ranges::copy_if(gradients, std::back_inserter(wanted), reaches);
+  wanted.insert(wanted.end(), also.begin(), also.end());
+  tape.run(wanted);
+
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!reaches(gradients[i])) continue;
+    Tensor g = tape.read(gradients[i]).to(slots_[i].dtype);
+    if (waiting_[i])
+      add_to(*waiting_[i], g);
+    else
+      waiting_[i] = std::move(g);
+  }
+  ++accumulated_;
+}
+
+void Optimizer::step(Var loss) {
+  accumulate(loss);
+  apply();
+}
+
+void Optimizer::accumulate(Var loss) { run_and_add(loss, {}); }
+
+void Optimizer::discard() {
+  waiting_.assign(slots_.size(), std::nullopt);
+  accumulated_ = 0;
+}
+
+void Optimizer::apply(Accumulated how) {
+  if (accumulated_ == 0) fail("there are no gradients to apply; call accumulate(loss) first");
+  check_params();
+  Gradients gradients = std::move(waiting_);
+  const double factor = how == Accumulated::mean ? 1 / static_cast<double>(accumulated_) : 1;
+  discard();
+  if (factor != 1)
+    for (auto& g : gradients)
+      if (g) scale(*g, factor);
+  update_all(std::move(gradients));
+}
+
+void Optimizer::apply(std::span<const Tensor> gradients) {
+  check_params();
+  if (gradients.size() != slots_.size())
+    fail(fmt::format("apply: {} gradients for {} parameters", gradients.size(), slots_.size()));
+  Gradients copies;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& s = slots_[i];
+    if (gradients[i].shape() != s.shape)
+      throw ShapeError(fmt::format("{}: apply: the gradient of \"{}\" must be {}, not {}", name_,
+                                   s.param.name(), s.shape.text(), gradients[i].shape().text()));
+    copies.emplace_back(gradients[i].to(s.dtype));
+  }
+  update_all(std::move(copies));
+}
+
+void Optimizer::update_all(Gradients gradients) {
+  last_ = {};
+  std::vector<Slot*> slots;
+  std::vector<Tensor> values;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::string& param = slots_[i].param.name();
+    if (!gradients[i]) {
+      last_.unreached.push_back(param);
+      continue;
+    }
+    if (const std::size_t bad = count_non_finite(*gradients[i]); bad > 0) {
+      if (last_.reason.empty())
+        last_.reason = fmt::format("the gradient of \"{}\" has {} of {} elements that are not finite", param,
+                                   bad, gradients[i]->size());
+      last_.non_finite.push_back({param, bad});
+    }
+    slots.push_back(&slots_[i]);
+    values.push_back(std::move(*gradients[i]));
+  }
+
+  last_.grad_norm = grad_norm(values, clip_.norm_type);
+  if (last_.reason.empty() && !std::isfinite(last_.grad_norm))
+    last_.reason = "the norm of the gradients is too large for a double";
+  last_.skipped = !last_.reason.empty();
+  if (last_.skipped) return;
+
+  if (std::isfinite(clip_.value)) clip_grad_value(values, clip_.value);
+  if (std::isfinite(clip_.max_norm)) clip_grad_norm(values, clip_.max_norm, clip_.norm_type);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    ++slots[i]->step;
+    update(*slots[i], values[i]);
+  }
+}
+
+// --- settings -----------------------------------------------------------------------------------------
+
+Params Optimizer::params() const {
+  Params all;
+  for (const Slot& s : slots_) all.push_back(s.param);
+  return all;
+}
+
+void Optimizer::set_clip(const Clip& clip) {
+  check(clip);
+  clip_ = clip;
+}
+
+const Optimizer::Group& Optimizer::group_at(int group) const {
+  if (group < 0 || group >= groups()) fail(fmt::format("there is no group {} among {}", group, groups()));
+  return groups_[static_cast<std::size_t>(group)];
+}
+
+double Optimizer::lr(int group) const { return *group_at(group).knobs.lr; }
+
+void Optimizer::set_lr(double lr, int group) {
+  const Knobs knobs = group_at(group).knobs;
+  if (!(lr >= 0 && std::isfinite(lr)))
+    fail(fmt::format("lr is {}; it must be a finite number of at least 0", lr));
+  *knobs.lr = lr;
+}
+
+std::optional<double> Optimizer::momentum(int group) const {
+  const double* momentum = group_at(group).knobs.momentum;
+  return momentum == nullptr ? std::nullopt : std::optional(*momentum);
+}
+
+void Optimizer::set_momentum(double momentum, int group) {
+  const Knobs knobs = group_at(group).knobs;
+  if (knobs.momentum == nullptr)
+    fail("there is no momentum to set; choose an algorithm with momentum and make it with one above 0");
+  if (!(momentum >= 0 && momentum < 1)) fail(fmt::format("momentum is {}; it must be in [0, 1)", momentum));
+  *knobs.momentum = momentum;
+}
+
+// --- saving -------------------------------------------------------------------------------------------
+
+std::string Optimizer::entry(std::size_t slot, const char* what) const {
+  return fmt::format("{}.{}.{}", slot, slots_[slot].param.name(), what);
+}
+
+std::vector<std::pair<std::string, double*>> Optimizer::knobs() const {
+  std::vector<std::pair<std::string, double*>> all;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const Knobs& knobs = groups_[i].knobs;
+    all.emplace_back(fmt::format("group.{}.lr", i), knobs.lr);
+    if (knobs.momentum != nullptr) all.emplace_back(fmt::format("group.{}.momentum", i), knobs.momentum);
+  }
+  return all;
+}
+
+Snapshot Optimizer::state() const {
+  if (accumulated_ != 0)
+    fail(fmt::format("state: the gradients of {} accumulate() calls wait; call apply() or discard() first",
+                     accumulated_));
+  Snapshot s;
+  s.texts["algorithm"] = name_;
+  for (const auto& [name, value] : knobs()) s.numbers[name] = *value;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    s.counts[entry(i, "step")] = slots_[i].step;
+    const std::vector<Buffer>& buffers = groups_[slots_[i].group].buffers;
+    for (std::size_t b = 0; b < buffers.size(); ++b)
+      s.tensors[entry(i, buffers[b].name)] = slots_[i].buffers[b];
+  }
+  return s;
+}
+
+void Optimizer::load_state(const Snapshot& from) {
+  const auto refuse = [&](const std::string& what) {
+    throw FileError(fmt::format("{}: {}", from.origin, what));
+  };
+  const Snapshot ours = state();
+  if (const std::string& algorithm = from.text("algorithm"); algorithm != name_)
+    refuse(fmt::format("it is the state of {}, not of {}", algorithm, name_));
+  if (from.counts.size() != ours.counts.size())
+    refuse(fmt::format("it is the state of {} parameters, not of {}", from.counts.size(), slots_.size()));
+  if (from.tensors.size() != ours.tensors.size() || from.numbers.size() != ours.numbers.size())
+    refuse(fmt::format("it is the state of {} with other options or groups", name_));
+  for (const auto& [name, count] : ours.counts) from.count(name);
+  for (const auto& [name, number] : ours.numbers)
+    if (const double value = from.number(name); !(value >= 0 && std::isfinite(value)))
+      refuse(fmt::format("\"{}\" is {}; it must be a finite number of at least 0", name, value));
+  for (const auto& [name, tensor] : ours.tensors)
+    if (const Tensor& t = from.tensor(name); t.shape() != tensor.shape() || t.dtype() != tensor.dtype())
+      refuse(fmt::format("\"{}\" is {}, not {}", name, text(t.dtype(), t.shape()),
+                         text(tensor.dtype(), tensor.shape())));
+
+  for (const auto& [name, value] : knobs()) *value = from.number(name);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    slots_[i].step = from.count(entry(i, "step"));
+    const std::vector<Buffer>& buffers = groups_[slots_[i].group].buffers;
+    for (std::size_t b = 0; b < buffers.size(); ++b)
+      slots_[i].buffers[b] = from.tensor(entry(i, buffers[b].name));
+  }
+}
+
+}  // namespace spool

@@ -1,0 +1,152 @@
+// Optimizer: changes parameters by their gradients. This base does what all algorithms share: the run that
+// gives loss and gradients, accumulation, clipping, the guard against gradients that are not finite, and the
+// state that a checkpoint saves. An algorithm is one update rule (optim/update_rule.hpp).
+//
+// Invariants: an update changes either all parameters that the loss depends on, or nothing at all; it is the
+// same bits on every run. Gradients live in host memory only between accumulate() and apply().
+#pragma once
+
+#include <spool/graph/param.hpp>
+#include <spool/graph/snapshot.hpp>
+#include <spool/graph/state.hpp>
+#include <spool/graph/tape.hpp>
+#include <spool/optim/clip.hpp>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace spool {
+
+/// What became of the last update.
+struct StepReport {
+  struct NonFinite {
+    std::string param;
+    std::size_t count;  ///< elements of its gradient that are NaN or infinite
+  };
+  double grad_norm = 0;                ///< of all gradients together, before clipping (see Clip::norm_type)
+  bool skipped = false;                ///< nothing was changed, because the gradients are not finite
+  std::string reason;                  ///< why it was skipped; empty when it was not
+  std::vector<NonFinite> non_finite;   ///< the parameters to blame
+  std::vector<std::string> unreached;  ///< parameters that no loss depended on: left alone, without decay
+};
+
+enum class Accumulated { mean, sum };
+
+class Optimizer {
+ public:
+  /// An array of numbers that an update rule keeps for each parameter, such as exp_avg.
+  struct Buffer {
+    const char* name;
+    double initial = 0;
+    bool scalar = false;  ///< one number, not one for each element
+  };
+
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // --- updating -------------------------------------------------------------------------------------------
+
+  /// accumulate(loss), then apply(). Afterwards tape.value(loss) is the loss before the update.
+  void step(Var loss);
+  /// The same, and the next state's numbers from that one run. Any state will do: a tuple of Vars serves to
+  /// ask for more values of the same run, read with tape.value().
+  template <class S>
+  Carried<S> step(Var loss, const S& next_state) {
+    Carried<S> carried = accumulate(loss, next_state);
+    apply();
+    return carried;
+  }
+
+  /// Appends the gradients of a loss to its tape, runs both at once, and adds the gradients to those waiting
+  /// for apply(). The loss must be a scalar (ShapeError).
+  void accumulate(Var loss);
+  template <class S>
+  Carried<S> accumulate(Var loss, const S& next_state) {
+    run_and_add(loss, flatten(next_state));
+    return Carried<S>(next_state);
+  }
+
+  /// Updates by the mean (or sum) of the gradients of all accumulate() calls since the last update. TapeError
+  /// when there were none.
+  void apply(Accumulated how = Accumulated::mean);
+  /// Updates by gradients from elsewhere: one for each of params(), in order, of its shape (else ShapeError).
+  void apply(std::span<const Tensor> gradients);
+  /// Forgets the gradients that wait for apply().
+  void discard();
+
+  /// The outcome of the last update.
+  const StepReport& last() const { return last_; }
+
+  // --- settings -------------------------------------------------------------------------------------------
+
+  const std::string& name() const { return name_; }  ///< "AdamW"
+  Params params() const;                             ///< All of them, group after group.
+  /// Clips from now on. Throws TapeError for values without a meaning.
+  void set_clip(const Clip& clip);
+
+  int groups() const { return static_cast<int>(groups_.size()); }
+  double lr(int group = 0) const;
+  void set_lr(double lr, int group = 0);  ///< TapeError unless finite and at least 0.
+  /// The momentum, or betas[0]; nothing where the algorithm has none or was made with momentum 0.
+  std::optional<double> momentum(int group = 0) const;
+  void set_momentum(double momentum, int group = 0);  ///< TapeError unless in [0, 1) and there is one.
+
+  // --- saving ---------------------------------------------------------------------------------------------
+
+  /// What the next updates depend on besides parameters and options: for parameter i of params() the count
+  /// "i.NAME.step" and tensors such as "i.NAME.exp_avg", for group j the number "group.j.lr". TapeError while
+  /// gradients wait for apply().
+  Snapshot state() const;
+  /// Takes back what state() gave: from then on all updates are the same bits. FileError, and no change, when
+  /// it comes from another algorithm, other parameters or other groups. TapeError as state().
+  void load_state(const Snapshot& snapshot);
+
+ protected:
+  /// What the optimiser knows of one parameter.
+  struct Slot {
+    Param param;
+    std::size_t group;
+    Shape shape;  // of the parameter, when the optimiser was made; the dtype too
+    DType dtype;
+    std::uint64_t step;  // updates so far
+    std::vector<Tensor> buffers;
+  };
+  /// Where a group's options keep what schedules change. momentum may be null.
+  struct Knobs {
+    double* lr;
+    double* momentum;
+  };
+
+  explicit Optimizer(std::string name) : name_(std::move(name)) {}
+  void add_group(const Params& params, Knobs knobs, const std::vector<Buffer>& buffers);
+  [[noreturn]] void fail(const std::string& what) const;
+
+ private:
+  struct Group {
+    Knobs knobs;
+    std::vector<Buffer> buffers;
+  };
+  using Gradients = std::vector<std::optional<Tensor>>;  // one a slot, or nothing where no loss depends on it
+
+  virtual void update(Slot& slot, Tensor& gradient) = 0;
+
+  void run_and_add(Var loss, const Vars& also);
+  void update_all(Gradients gradients);
+  void check_params() const;
+  const Group& group_at(int group) const;
+  std::vector<std::pair<std::string, double*>> knobs() const;
+  std::string entry(std::size_t slot, const char* what) const;
+
+  std::string name_;
+  std::vector<Group> groups_;
+  std::vector<Slot> slots_;
+  Clip clip_;
+  Gradients waiting_;
+  std::size_t accumulated_ = 0;
+  StepReport last_;
+};
+
+}  // namespace spool
