@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "../op_table.hpp"
+#include "op_table.hpp"
 
 namespace spool::test {
 

@@ -1,7 +1,7 @@
 // Rows of ops/elementwise.
 #include <cmath>
 
-#include "../op_table.hpp"
+#include "op_table.hpp"
 
 namespace spool::test {
 

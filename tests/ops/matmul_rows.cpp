@@ -1,5 +1,5 @@
 // Rows of ops/matmul.
-#include "../op_table.hpp"
+#include "op_table.hpp"
 
 namespace spool::test {
 

@@ -1,6 +1,6 @@
 // Rows of ops/random. What their numbers are is checked elsewhere; here, that they are the same on every run
 // and in every precision.
-#include "../op_table.hpp"
+#include "op_table.hpp"
 
 namespace spool::test {
 
