@@ -22,5 +22,6 @@
 #include <spool/optim/clip.hpp>
 #include <spool/optim/optimizer.hpp>
 #include <spool/optim/optimizers.hpp>
+#include <spool/optim/schedule.hpp>
 #include <spool/optim/update_rule.hpp>
 #include <spool/verify/grad_check.hpp>
