@@ -8,10 +8,13 @@
 #include <spool/graph/state.hpp>
 #include <spool/graph/tape.hpp>
 #include <spool/io/atomic_file.hpp>
+#include <spool/io/chart.hpp>
 #include <spool/io/checkpoint.hpp>
 #include <spool/io/params.hpp>
 #include <spool/io/safetensors.hpp>
 #include <spool/io/text.hpp>
+#include <spool/io/text_batches.hpp>
+#include <spool/io/vocabulary.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/grad.hpp>
 #include <spool/ops/index.hpp>

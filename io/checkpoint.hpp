@@ -23,8 +23,8 @@ namespace spool {
 using ModelDescription = std::map<std::string, std::string>;
 
 struct Checkpoint {
-  ModelDescription model;
-  Snapshot state;
+  ModelDescription model = {};
+  Snapshot state = {};
 };
 
 /// Replaces the file by this checkpoint. Throws FileError when it can't be written; the old file, if any, is

@@ -118,8 +118,7 @@ TEST_CASE("a checkpoint brings everything back, to the last bit") {
 TEST_CASE("a checkpoint of another model is refused in one line") {
   const Scratch scratch;
   const std::string path = scratch / "c";
-  save_checkpoint(path,
-                  {.model = {{"cell", "gru"}, {"hidden", "64"}, {"layers", "2"}, {"old", "1"}}, .state = {}});
+  save_checkpoint(path, {.model = {{"cell", "gru"}, {"hidden", "64"}, {"layers", "2"}, {"old", "1"}}});
   CHECK_THROWS_WITH(
       load_checkpoint(path, {{"cell", "lstm"}, {"hidden", "128"}, {"layers", "2"}, {"tied", "yes"}}),
       path +

@@ -1,0 +1,259 @@
+#include <spool/graph/error.hpp>
+#include <spool/io/chart.hpp>
+#include <spool/io/utf8.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <utility>
+
+namespace spool {
+
+namespace {
+
+// Each stands out, by three to one at least, from both papers below.
+constexpr std::array colours{"#3d7fc4", "#cf6a17", "#2c9160", "#c2559a", "#8a6bd1", "#8a7a2e"};
+
+constexpr const char* style = R"(<style>
+text { font: 12px system-ui, sans-serif; fill: #333 }
+.title { font-size: 15px; font-weight: 600 }
+.paper { fill: #fff }
+.grid { stroke: #e3e3e3 }
+.axis { stroke: #999 }
+.line { fill: none; stroke-width: 1.7; stroke-linejoin: round }
+@media (prefers-color-scheme: dark) {
+text { fill: #d0d0d0 }
+.paper { fill: #15171c }
+.grid { stroke: #2b2e36 }
+.axis { stroke: #777 }
+}
+</style>
+)";
+
+// Text as it may stand in XML: what XML 1.0 can't hold at all becomes a question mark.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t begin = i;
+    const auto c = next_code_point(text, i);
+    if (!c) ++i;
+    if (!c || (*c < 0x20 && *c != '\t' && *c != '\n') || *c == 0xFFFE || *c == 0xFFFF)
+      out += '?';
+    else if (*c == '&')
+      out += "&amp;";
+    else if (*c == '<')
+      out += "&lt;";
+    else if (*c == '>')
+      out += "&gt;";
+    else
+      out += text.substr(begin, i - begin);
+  }
+  return out;
+}
+
+// One axis: the values it shows, and the round ones among them.
+struct Axis {
+  double low = 0, high = 1;
+  bool log = false;
+  double step = 0.2;  // between ticks, where these are equally far apart
+  std::vector<double> ticks = {};
+
+  double place(double v) const {  // 0 at the low end, 1 at the high end
+    return log ? std::log(v / low) / std::log(high / low) : (v - low) / (high - low);
+  }
+  bool shows(double v) const { return std::abs(v) < 1e300 && (!log || v > 1e-300); }
+};
+
+// 1, 2 or 5 times a power of ten, so that about `count` of them fill the span.
+double round_step(double span, int count) {
+  const double raw = span / count, power = std::pow(10, std::floor(std::log10(raw)));
+  const double digits = raw / power;
+  return power * (digits <= 1 ? 1 : digits <= 2 ? 2 : digits <= 5 ? 5 : 10);
+}
+
+void add_ticks(Axis& axis, int count) {
+  axis.step = round_step(axis.high - axis.low, count);
+  if (axis.log && axis.high / axis.low >= 10) {
+    axis.step = 0;
+    const int first = static_cast<int>(std::floor(std::log10(axis.low)));
+    const int last = static_cast<int>(std::ceil(std::log10(axis.high)));
+    const int every = (last - first) / 8 + 1;
+    for (int power = first; power <= last; power += every)
+      for (const int digit : {1, 2, 5})
+        if (digit == 1 || last - first <= 3) axis.ticks.push_back(digit * std::pow(10, power));
+  } else {
+    const double first = std::ceil(axis.low / axis.step - 1e-9);
+    for (double i = first; i * axis.step <= axis.high + 1e-9 * axis.step; ++i)
+      axis.ticks.push_back(i * axis.step);
+  }
+  std::erase_if(axis.ticks, [&](double t) {
+    const double place = axis.place(t);
+    return place < -1e-9 || place > 1 + 1e-9;
+  });
+}
+
+// The axis over all values that can be shown. A y axis grows to whole steps.
+template <class Member>
+Axis axis_over(std::span<const Series> series, Member values, bool log, bool whole_steps, int count) {
+  Axis axis{.log = log};
+  double low = INFINITY, high = -INFINITY;
+  for (const Series& s : series)
+    for (const double v : s.*values)
+      if (axis.shows(v)) low = std::min(low, v), high = std::max(high, v);
+  if (low > high) low = log ? 0.1 : 0, high = 1;
+  if (high - low <= 1e-12 * std::max(std::abs(low), std::abs(high))) {  // one value: room on both sides
+    const double room = low == 0 ? 1 : std::abs(low) / 2;
+    low -= room, high += room;
+  }
+  if (whole_steps && !log) {
+    const double step = round_step(high - low, count);
+    low = step * std::floor(low / step + 1e-9), high = step * std::ceil(high / step - 1e-9);
+  }
+  axis.low = low, axis.high = high;
+  add_ticks(axis, count);
+  return axis;
+}
+
+// As many digits as tell neighbouring ticks apart.
+std::string tick_label(const Axis& axis, double v) {
+  if (axis.step == 0) return fmt::format("{:g}", v);
+  if (std::abs(v) < axis.step / 2) return "0";
+  const double largest = std::max(std::abs(axis.low), std::abs(axis.high));
+  const int decimals = std::max(0, -static_cast<int>(std::floor(std::log10(axis.step) + 1e-9)));
+  if (largest < 1e6 && decimals <= 4) return fmt::format("{:.{}f}", v, decimals);
+  const int digits = static_cast<int>(std::log10(largest / axis.step)) + 2;
+  return fmt::format("{:.{}g}", v, std::min(digits, 15));
+}
+
+class Drawing {
+ public:
+  Drawing(std::span<const Series> series, const ChartOptions& options)
+      : series_(series),
+        options_(options),
+        x_(axis_over(series, &Series::x, false, false, std::max(2, options.width / 90))),
+        y_(axis_over(series, &Series::y, options.log_y, true, std::max(2, options.height / 60))) {}
+
+  std::string svg() {
+    put(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" width="{}" height="{}" role="img">)",
+        options_.width, options_.height, options_.width, options_.height);
+    put("\n<title>{}</title>\n{}", escaped(options_.title), style);
+    put("<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n");
+    put("<text class=\"title\" x=\"{}\" y=\"24\">{}</text>\n", left_, escaped(options_.title));
+    legend();
+    axes();
+    for (std::size_t i = 0; i < series_.size(); ++i) line(series_[i], i);
+    return out_ + "</svg>\n";
+  }
+
+ private:
+  struct Point {
+    double x, y;
+  };
+
+  template <class... A>
+  void put(fmt::format_string<A...> format, A&&... a) {
+    fmt::format_to(std::back_inserter(out_), format, std::forward<A>(a)...);
+  }
+
+  double bottom() const { return options_.height - 46.0; }
+  double right() const { return options_.width - 20.0; }
+  double px(double x) const { return left_ + x_.place(x) * (right() - left_); }
+  double py(double y) const { return bottom() - y_.place(y) * (bottom() - top_); }
+
+  // Past six series the colours come again, dashed.
+  static std::string stroke(std::size_t i) {
+    const std::size_t round = i / colours.size();
+    return fmt::format("stroke=\"{}\"{}", colours[i % colours.size()],
+                       round == 0 ? "" : fmt::format(" stroke-dasharray=\"{} 3\"", 3 * round));
+  }
+
+  // A row between title and plot that wraps; the plot begins below it.
+  void legend() {
+    double x = left_, y = options_.title.empty() ? 18 : 44;
+    for (std::size_t i = 0; i < series_.size(); ++i) {
+      const std::string& name = series_[i].name;
+      const auto letters = std::count_if(name.begin(), name.end(), [](char c) { return (c & 0xC0) != 0x80; });
+      const double width = 44 + 7.0 * static_cast<double>(letters);
+      if (x > left_ && x + width > right()) x = left_, y += 18;
+      put("<path class=\"line\" {} d=\"M{:.1f} {:.1f}h18\"/>", stroke(i), x, y - 4);
+      put("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x + 24, y, escaped(name));
+      x += width;
+    }
+    top_ = y + 14;
+  }
+
+  void axes() {
+    for (const double t : y_.ticks) {
+      put("<path class=\"grid\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", left_, py(t), right());
+      put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", left_ - 8, py(t) + 4,
+          tick_label(y_, t));
+    }
+    for (const double t : x_.ticks) {
+      put("<path class=\"axis\" d=\"M{:.1f} {:.1f}v5\"/>", px(t), bottom());
+      put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", px(t), bottom() + 19,
+          tick_label(x_, t));
+    }
+    put("<path class=\"axis\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", left_, bottom(), right());
+    put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", (left_ + right()) / 2,
+        bottom() + 38, escaped(options_.x_label));
+    put("<text transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
+        (top_ + bottom()) / 2, escaped(options_.y_label));
+  }
+
+  // The points in pixels; of those that share a column of pixels only the first, the lowest, the highest and
+  // the last, which draw the same.
+  static std::vector<Point> thinned(const std::vector<Point>& points) {
+    std::vector<Point> out;
+    for (auto from = points.begin(); from != points.end();) {
+      const auto to = std::find_if(from, points.end(),
+                                   [&](const Point& p) { return std::floor(p.x) != std::floor(from->x); });
+      auto [low, high] =
+          std::minmax_element(from, to, [](const Point& a, const Point& b) { return a.y < b.y; });
+      std::array keep{from, std::min(low, high), std::max(low, high), to - 1};
+      std::transform(keep.begin(), std::unique(keep.begin(), keep.end()), std::back_inserter(out),
+                     [](auto p) { return *p; });
+      from = to;
+    }
+    return out;
+  }
+
+  void line(const Series& s, std::size_t i) {
+    if (s.x.size() != s.y.size())
+      throw ShapeError(fmt::format("series {} has {} x and {} y: a point needs both", in_quotes(s.name),
+                                   s.x.size(), s.y.size()));
+    put("<path class=\"line\" {} d=\"", stroke(i));
+    std::vector<Point> run;
+    const auto finish = [&] {
+      if (run.size() == 1) run.push_back(run[0]);  // a dot
+      const char* letter = "M";
+      for (const Point& p : thinned(run)) put("{}{:.1f} {:.1f}", std::exchange(letter, "L"), p.x, p.y);
+      run.clear();
+    };
+    for (std::size_t k = 0; k < s.x.size(); ++k) {
+      if (x_.shows(s.x[k]) && y_.shows(s.y[k]))
+        run.push_back({px(s.x[k]), py(s.y[k])});
+      else
+        finish();
+    }
+    finish();
+    put("\" stroke-linecap=\"round\"/>\n");
+  }
+
+  std::span<const Series> series_;
+  const ChartOptions& options_;
+  Axis x_, y_;
+  static constexpr double left_ = 68;
+  double top_ = 0;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string line_chart(std::span<const Series> series, const ChartOptions& options) {
+  return Drawing(series, options).svg();
+}
+
+}  // namespace spool
