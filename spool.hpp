@@ -15,6 +15,7 @@
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
 #include <spool/io/vocabulary.hpp>
+#include <spool/ops/activation.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/grad.hpp>
 #include <spool/ops/index.hpp>
@@ -22,6 +23,7 @@
 #include <spool/ops/movement.hpp>
 #include <spool/ops/random.hpp>
 #include <spool/ops/reduce.hpp>
+#include <spool/ops/softmax.hpp>
 #include <spool/optim/clip.hpp>
 #include <spool/optim/optimizer.hpp>
 #include <spool/optim/optimizers.hpp>

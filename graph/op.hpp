@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace spool {
 
@@ -103,6 +104,23 @@ constexpr Eval map(F) {
       const T *x = a.in[0], *y = a.in[1], *z = a.in[2];
       for (std::int64_t i = 0; i < n; ++i) out[i] = F{}(x[i], y[i], z[i]);
     }
+  });
+}
+
+/// The same for one operand and N numbers, which are the op's attributes as pack() made them:
+/// map_with<1>([](auto x, auto slope) { return x > 0 ? x : slope * x; }).
+template <std::size_t N, class F>
+constexpr Eval map_with(F) {
+  static_assert(std::is_empty_v<F>, "map_with takes a lambda without captures");
+  return eval_of([]<class T>(const Args<T>& a) {
+    const std::int64_t n = a.size();
+    const T* const x = a.in[0];
+    T* const out = a.out;
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      const T numbers[] = {static_cast<T>(unpack(a.attrs[I]))...};
+      for (std::int64_t i = 0; i < n; ++i) out[i] = F{}(x[i], numbers[I]...);
+    }
+    (std::make_index_sequence<N>{});
   });
 }
 

@@ -1,121 +1,197 @@
+#include <spool/graph/error.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/record.hpp>
 
+#include <fmt/format.h>
+
 #include <cmath>
+#include <functional>
+#include <numbers>
 
 namespace spool {
 
 namespace {
 
-constexpr OpDef add_op{
-    .name = "add",
-    .arity = 2,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x, auto y) { return x + y; }),
-    .vjp = [](const Step&, Var g) -> Grads {
+// --- arithmetic
+
+constexpr OpDef add_op =
+    elementwise("add", 2, map([](auto x, auto y) { return x + y; }), [](const Step&, Var g) -> Grads {
       return {g, g};
-    },
-};
+    });
 
-constexpr OpDef sub_op{
-    .name = "sub",
-    .arity = 2,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x, auto y) { return x - y; }),
-    .vjp = [](const Step& s, Var g) -> Grads {
+constexpr OpDef sub_op =
+    elementwise("sub", 2, map([](auto x, auto y) { return x - y; }), [](const Step& s, Var g) -> Grads {
       return {g, s.needs(1) ? -g : Var{}};
-    },
-};
+    });
 
-constexpr OpDef mul_op{
-    .name = "mul",
-    .arity = 2,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x, auto y) { return x * y; }),
-    .vjp = [](const Step& s, Var g) -> Grads {
+constexpr OpDef mul_op =
+    elementwise("mul", 2, map([](auto x, auto y) { return x * y; }), [](const Step& s, Var g) -> Grads {
       return {s.needs(0) ? g * s.in(1) : Var{}, s.needs(1) ? g * s.in(0) : Var{}};
-    },
-};
+    });
 
-constexpr OpDef div_op{
-    .name = "div",
-    .arity = 2,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x, auto y) { return x / y; }),
-    .vjp = [](const Step& s, Var g) -> Grads {
+constexpr OpDef div_op =
+    elementwise("div", 2, map([](auto x, auto y) { return x / y; }), [](const Step& s, Var g) -> Grads {
       const Var gx = g / s.in(1);
       return {gx, s.needs(1) ? -(gx * s.out()) : Var{}};
-    },
-};
+    });
 
-constexpr OpDef neg_op{
-    .name = "neg",
-    .arity = 1,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x) { return -x; }),
-    .vjp = [](const Step&, Var g) -> Grads { return {-g}; },
-};
+constexpr OpDef neg_op =
+    elementwise("neg", 1, map([](auto x) { return -x; }), [](const Step&, Var g) -> Grads { return {-g}; });
 
-constexpr OpDef exp_op{
-    .name = "exp",
-    .arity = 1,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x) {
-      using std::exp;
-      return exp(x);
-    }),
-    .vjp = [](const Step& s, Var g) -> Grads { return {g * s.out()}; },
-};
+// With a number for exponent the rule is one line. With a Var, the operands are replaced where the plain
+// formulas would multiply 0 by infinity: p x^(p-1) at x = p = 0, and x^p log(x) at x = 0 <= p.
+Grads pow_vjp(const Step& s, Var g) {
+  const Var x = s.in(0), p = s.in(1);
+  if (is_constant(p.tape().op(p.id()))) {
+    const double number = constant_value(p.tape(), p.id());
+    return {number == 0 ? Var{} : g * (number * pow(x, number - 1)), {}};
+  }
+  Var gx, gp;
+  if (s.needs(0)) gx = g * p * pow(x, where(logical_and(eq(x, 0), eq(p, 0)), 1, p) - 1);
+  if (s.needs(1)) gp = g * s.out() * log(where(logical_and(eq(x, 0), ge(p, 0)), 1, x));
+  return {gx, gp};
+}
 
-constexpr OpDef log_op{
-    .name = "log",
-    .arity = 1,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x) {
-      using std::log;
-      return log(x);
-    }),
-    .vjp = [](const Step& s, Var g) -> Grads { return {g / s.in(0)}; },
-};
+constexpr OpDef pow_op = elementwise("pow", 2, map([](auto x, auto p) {
+                                       using std::pow;
+                                       return pow(x, p);
+                                     }),
+                                     pow_vjp);
 
-constexpr OpDef tanh_op{
-    .name = "tanh",
-    .arity = 1,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x) {
-      using std::tanh;
-      return tanh(x);
-    }),
-    .vjp = [](const Step& s, Var g) -> Grads { return {g * (1 - s.out() * s.out())}; },
-};
+// --- functions of one number
 
-constexpr OpDef sigmoid_op{
-    .name = "sigmoid",
-    .arity = 1,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x) {
-      using std::exp;
-      return 1 / (1 + exp(-x));
-    }),
-    .vjp = [](const Step& s, Var g) -> Grads { return {g * s.out() * (1 - s.out())}; },
-};
+constexpr OpDef exp_op = elementwise("exp", 1, map([](auto x) {
+                                       using std::exp;
+                                       return exp(x);
+                                     }),
+                                     [](const Step& s, Var g) -> Grads { return {g * s.out()}; });
 
-constexpr OpDef detach_op{
-    .name = "detach",
-    .arity = 1,
-    .kind = Kind::elementwise,
-    .shape = shapes::same,
-    .eval = map([](auto x) { return x; }),
-};
+constexpr OpDef log_op = elementwise("log", 1, map([](auto x) {
+                                       using std::log;
+                                       return log(x);
+                                     }),
+                                     [](const Step& s, Var g) -> Grads { return {g / s.in(0)}; });
+
+constexpr OpDef log1p_op = elementwise("log1p", 1, map([](auto x) {
+                                         using std::log1p;
+                                         return log1p(x);
+                                       }),
+                                       [](const Step& s, Var g) -> Grads { return {g / (1 + s.in(0))}; });
+
+// exp(x) rather than the result plus 1, which is all rounding error for a very negative x.
+constexpr OpDef expm1_op = elementwise("expm1", 1, map([](auto x) {
+                                         using std::expm1;
+                                         return expm1(x);
+                                       }),
+                                       [](const Step& s, Var g) -> Grads { return {g * exp(s.in(0))}; });
+
+constexpr OpDef sqrt_op = elementwise("sqrt", 1, map([](auto x) {
+                                        using std::sqrt;
+                                        return sqrt(x);
+                                      }),
+                                      [](const Step& s, Var g) -> Grads { return {g / (2 * s.out())}; });
+
+constexpr OpDef rsqrt_op =
+    elementwise("rsqrt", 1, map([](auto x) {
+                  using std::sqrt;
+                  return 1 / sqrt(x);
+                }),
+                [](const Step& s, Var g) -> Grads { return {-0.5 * g * (s.out() * square(s.out()))}; });
+
+constexpr OpDef square_op = elementwise("square", 1, map([](auto x) { return x * x; }),
+                                        [](const Step& s, Var g) -> Grads { return {g * (2 * s.in(0))}; });
+
+constexpr OpDef abs_op = elementwise("abs", 1, map([](auto x) {
+                                       using std::abs;
+                                       return abs(x);
+                                     }),
+                                     [](const Step& s, Var g) -> Grads { return {g * sign(s.in(0))}; });
+
+constexpr OpDef sign_op = elementwise("sign", 1, map([](auto x) {
+                                        using T = decltype(x);
+                                        return x > 0 ? T(1) : x < 0 ? T(-1) : x == 0 ? T(0) : x;
+                                      }));
+
+constexpr OpDef floor_op = elementwise("floor", 1, map([](auto x) {
+                                         using std::floor;
+                                         return floor(x);
+                                       }));
+
+constexpr OpDef sin_op = elementwise("sin", 1, map([](auto x) {
+                                       using std::sin;
+                                       return sin(x);
+                                     }),
+                                     [](const Step& s, Var g) -> Grads { return {g * cos(s.in(0))}; });
+
+constexpr OpDef cos_op = elementwise("cos", 1, map([](auto x) {
+                                       using std::cos;
+                                       return cos(x);
+                                     }),
+                                     [](const Step& s, Var g) -> Grads { return {-(g * sin(s.in(0)))}; });
+
+constexpr OpDef tanh_op =
+    elementwise("tanh", 1, map([](auto x) {
+                  using std::tanh;
+                  return tanh(x);
+                }),
+                [](const Step& s, Var g) -> Grads { return {g * (1 - s.out() * s.out())}; });
+
+constexpr OpDef erf_op = elementwise("erf", 1, map([](auto x) {
+                                       using std::erf;
+                                       return erf(x);
+                                     }),
+                                     [](const Step& s, Var g) -> Grads {
+                                       return {g * (2 * std::numbers::inv_sqrtpi * exp(-square(s.in(0))))};
+                                     });
+
+// --- choices
+
+// What maximum and minimum give back: all to the operand that won, half to each of two equal ones.
+Grads to_the_winner(const Step& s, Var g, bool larger_wins) {
+  const Var share = where(eq(s.in(0), s.in(1)), 0.5 * g, g);
+  const auto grad_of = [&](int i) {
+    if (!s.needs(i)) return Var{};
+    const Var mine = s.in(i), other = s.in(1 - i);
+    return where(larger_wins ? lt(mine, other) : lt(other, mine), 0, share);
+  };
+  return {grad_of(0), grad_of(1)};
+}
+
+constexpr OpDef maximum_op =
+    elementwise("maximum", 2, map([](auto x, auto y) { return x > y || x != x ? x : y; }),
+                [](const Step& s, Var g) { return to_the_winner(s, g, true); });
+
+constexpr OpDef minimum_op =
+    elementwise("minimum", 2, map([](auto x, auto y) { return x < y || x != x ? x : y; }),
+                [](const Step& s, Var g) { return to_the_winner(s, g, false); });
+
+// Attributes: low, high. The result equals the operand exactly where that lies within the bounds.
+constexpr OpDef clamp_op = elementwise(
+    "clamp", 1, map_with<2>([](auto x, auto low, auto high) { return x < low    ? low
+                                                                     : x > high ? high
+                                                                                : x; }),
+    [](const Step& s, Var g) -> Grads { return {where(eq(s.in(0), s.out()), g, 0)}; }, describe_numbers);
+
+constexpr OpDef where_op = elementwise(
+    "where", 3, map([](auto cond, auto a, auto b) { return cond != 0 ? a : b; }),
+    [](const Step& s, Var g) -> Grads {
+      return {{}, s.needs(1) ? where(s.in(0), g, 0) : Var{}, s.needs(2) ? where(s.in(0), 0, g) : Var{}};
+    });
+
+template <class F>
+constexpr OpDef comparison(const char* name, F) {
+  return elementwise(name, 2, map([](auto x, auto y) { return decltype(x)(F{}(x, y) ? 1 : 0); }));
+}
+constexpr OpDef eq_op = comparison("eq", std::equal_to<>{});
+constexpr OpDef ne_op = comparison("ne", std::not_equal_to<>{});
+constexpr OpDef lt_op = comparison("lt", std::less<>{});
+constexpr OpDef le_op = comparison("le", std::less_equal<>{});
+constexpr OpDef gt_op = comparison("gt", std::greater<>{});
+constexpr OpDef ge_op = comparison("ge", std::greater_equal<>{});
+constexpr OpDef logical_and_op = comparison("logical_and", std::logical_and<>{});
+constexpr OpDef logical_or_op = comparison("logical_or", std::logical_or<>{});
+
+constexpr OpDef detach_op = elementwise("detach", 1, map([](auto x) { return x; }));
 
 }  // namespace
 
@@ -125,10 +201,47 @@ Var operator*(Operand a, Operand b) { return record_broadcast(mul_op, {a, b}); }
 Var operator/(Operand a, Operand b) { return record_broadcast(div_op, {a, b}); }
 Var operator-(Operand x) { return record(neg_op, {x}); }
 
+Var pow(Operand x, Operand p) {
+  if (p.is_number() && p.number() == 1) return var_of("pow", x);
+  if (p.is_number() && p.number() == 2) return square(x);
+  return record_broadcast(pow_op, {x, p});
+}
+
 Var exp(Operand x) { return record(exp_op, {x}); }
 Var log(Operand x) { return record(log_op, {x}); }
+Var log1p(Operand x) { return record(log1p_op, {x}); }
+Var expm1(Operand x) { return record(expm1_op, {x}); }
+Var sqrt(Operand x) { return record(sqrt_op, {x}); }
+Var rsqrt(Operand x) { return record(rsqrt_op, {x}); }
+Var square(Operand x) { return record(square_op, {x}); }
+Var abs(Operand x) { return record(abs_op, {x}); }
+Var sign(Operand x) { return record(sign_op, {x}); }
+Var floor(Operand x) { return record(floor_op, {x}); }
+Var sin(Operand x) { return record(sin_op, {x}); }
+Var cos(Operand x) { return record(cos_op, {x}); }
 Var tanh(Operand x) { return record(tanh_op, {x}); }
-Var sigmoid(Operand x) { return record(sigmoid_op, {x}); }
+Var erf(Operand x) { return record(erf_op, {x}); }
+
+Var minimum(Operand a, Operand b) { return record_broadcast(minimum_op, {a, b}); }
+Var maximum(Operand a, Operand b) { return record_broadcast(maximum_op, {a, b}); }
+
+Var clamp(Operand x, double low, double high) {
+  if (!(low <= high)) throw TapeError(fmt::format("clamp: bounds {} and {} are no range", low, high));
+  return record(clamp_op, {x}, {pack(low), pack(high)});
+}
+
+Var eq(Operand a, Operand b) { return record_broadcast(eq_op, {a, b}); }
+Var ne(Operand a, Operand b) { return record_broadcast(ne_op, {a, b}); }
+Var lt(Operand a, Operand b) { return record_broadcast(lt_op, {a, b}); }
+Var le(Operand a, Operand b) { return record_broadcast(le_op, {a, b}); }
+Var gt(Operand a, Operand b) { return record_broadcast(gt_op, {a, b}); }
+Var ge(Operand a, Operand b) { return record_broadcast(ge_op, {a, b}); }
+Var logical_and(Operand a, Operand b) { return record_broadcast(logical_and_op, {a, b}); }
+Var logical_or(Operand a, Operand b) { return record_broadcast(logical_or_op, {a, b}); }
+Var logical_not(Operand x) { return eq(x, {0, x.where()}); }
+
+Var where(Operand cond, Operand a, Operand b) { return record_broadcast(where_op, {cond, a, b}); }
+
 Var detach(Operand x) { return record(detach_op, {x}); }
 
 }  // namespace spool

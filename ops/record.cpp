@@ -6,6 +6,12 @@
 
 namespace spool {
 
+std::string describe_numbers(Attrs attrs) {
+  std::string text;
+  for (const std::int64_t bits : attrs) text += fmt::format("{}{}", text.empty() ? "" : ", ", unpack(bits));
+  return text;
+}
+
 Tape& tape_of(const char* op, std::initializer_list<Operand> in) {
   for (const Operand& o : in)
     if (!o.is_number()) return o.var().tape();

@@ -10,6 +10,21 @@
 
 namespace spool {
 
+/// An element-wise op, made short: a family has dozens.
+constexpr OpDef elementwise(const char* name, int arity, Eval eval, Grads (*vjp)(const Step&, Var) = nullptr,
+                            std::string (*describe)(Attrs) = nullptr) {
+  return {.name = name,
+          .arity = arity,
+          .kind = Kind::elementwise,
+          .shape = shapes::same,
+          .eval = eval,
+          .vjp = vjp,
+          .describe = describe};
+}
+
+/// Attributes that are packed numbers, as text: "0.01, 20".
+std::string describe_numbers(Attrs attrs);
+
 /// The tape of the first operand that is a Var; TapeError when all are numbers.
 Tape& tape_of(const char* op, std::initializer_list<Operand> in);
 
