@@ -68,7 +68,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   out.state.origin = path;
   out.state.tensors = std::move(file.tensors);
   for (const auto& [key, text] : file.metadata) {
-    const auto name_after = [&](std::string_view prefix) { return key.substr(prefix.size()); };
+    const auto name_after = [&key = key](std::string_view prefix) { return key.substr(prefix.size()); };
     if (key.starts_with(model_prefix))
       out.model[name_after(model_prefix)] = text;
     else if (key.starts_with(count_prefix))
