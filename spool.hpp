@@ -16,11 +16,14 @@
 #include <spool/io/text_batches.hpp>
 #include <spool/io/vocabulary.hpp>
 #include <spool/ops/activation.hpp>
+#include <spool/ops/conv.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/grad.hpp>
+#include <spool/ops/im2col.hpp>
 #include <spool/ops/index.hpp>
 #include <spool/ops/matmul.hpp>
 #include <spool/ops/movement.hpp>
+#include <spool/ops/norm.hpp>
 #include <spool/ops/random.hpp>
 #include <spool/ops/reduce.hpp>
 #include <spool/ops/softmax.hpp>

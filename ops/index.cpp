@@ -179,6 +179,19 @@ Var scatter_rows_add(Operand x, Operand index, std::int64_t rows) {
   return record(scatter_rows_add_op, {x, index}, {rows});
 }
 
+Var embedding(Operand weight, Operand index, std::optional<std::int64_t> padding) {
+  const Var w = var_of("embedding", weight), i = var_of("embedding", index);
+  if (w.shape().rank() != 2) fail_shape("embedding", "the weight must be [V,D]", {w, i}, weight.where());
+  const CalledFrom from(w.tape(), weight.where());
+  const Var rows = take_rows(w, i);
+  if (!padding) return rows;
+  const std::int64_t count = w.shape()[0], row = *padding < 0 ? *padding + count : *padding;
+  if (row < 0 || row >= count)
+    fail_shape("embedding", fmt::format("there is no row {} to pad with", *padding), {w, i}, weight.where());
+  const Var is_word = ne(i, static_cast<double>(row));
+  return spool::where(reshape(is_word, i.shape().inserted(i.shape().rank(), 1)), rows, detach(rows));
+}
+
 Var one_hot(Operand index, std::int64_t depth, double on, double off) {
   return record(one_hot_op, {index}, {depth, pack(on), pack(off)});
 }

@@ -6,6 +6,8 @@
 #include <spool/graph/op.hpp>
 #include <spool/graph/tape.hpp>
 
+#include <optional>
+
 namespace spool {
 
 /// out[.., i, ..] = x[.., index[.., i, ..], ..] along `axis` (torch.gather, numpy.take_along_axis). The two
@@ -20,6 +22,11 @@ Var take_rows(Operand table, Operand index);
 /// The adjoint of take_rows: a table of `rows` rows that are sums of those of x, [..., D...] and index [...]
 /// -> [rows, D...], added in the order of the indices. ShapeError unless x's shape starts with index's.
 Var scatter_rows_add(Operand x, Operand index, std::int64_t rows);
+
+/// take_rows for a table of word vectors: weight [V,D], index [...] -> [..., D]. The row `padding`, if given,
+/// gets no gradient (torch.nn.Embedding's padding_idx; negative counts from the end). ShapeError when that
+/// row does not exist.
+Var embedding(Operand weight, Operand index, std::optional<std::int64_t> padding = {});
 
 /// [...] -> [..., depth]: `on` at the index, `off` elsewhere.
 Var one_hot(Operand index, std::int64_t depth, double on = 1, double off = 0);

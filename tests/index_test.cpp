@@ -49,6 +49,17 @@ TEST_CASE("rows of a table, and their sums") {
   check_adjoint(table, take_rows(table, i));
 }
 
+TEST_CASE("embedding's padding row gets no gradient, of any order") {
+  Tape tape(DType::f64);
+  const Var table = tape.input(Tensor({3, 1}, {1, 2, 3}));
+  const Var i = tape.tokens({4}, std::vector{2, 1, 0, 2});
+  CHECK(values(embedding(table, i, 1)) == Numbers{3, 2, 1, 3});
+  const Var y = embedding(table, i, 1), g = grad(sum(y * y * y), table);
+  CHECK(values(g) == Numbers{3, 0, 54});
+  CHECK(values(grad(sum(g), table)) == Numbers{6, 0, 36});
+  CHECK(values(grad(sum(embedding(table, i, -3)), table)) == Numbers{0, 1, 2});
+}
+
 TEST_CASE("one_hot writes on and off") {
   Tape tape;
   const Var i = tape.tokens({2}, std::vector{2, 0});

@@ -7,10 +7,12 @@
 namespace spool::test {
 
 std::vector<OpRow> activation_rows();
+std::vector<OpRow> conv_rows();
 std::vector<OpRow> elementwise_rows();
 std::vector<OpRow> index_rows();
 std::vector<OpRow> matmul_rows();
 std::vector<OpRow> movement_rows();
+std::vector<OpRow> norm_rows();
 std::vector<OpRow> random_rows();
 std::vector<OpRow> reduce_rows();
 std::vector<OpRow> softmax_rows();
@@ -19,10 +21,12 @@ std::vector<OpRow> all_rows() {
   std::vector<OpRow> all;
   for (const auto& family : {
            activation_rows,
+           conv_rows,
            elementwise_rows,
            index_rows,
            matmul_rows,
            movement_rows,
+           norm_rows,
            random_rows,
            reduce_rows,
            softmax_rows,

@@ -27,6 +27,21 @@ std::vector<OpRow> index_rows() {
                    {{real({3, 2}), whole({0}, 3)}}},
        .errors = {error([=](Tape& t) { take_rows(t.input(Tensor()), t.input(Tensor({3}))); },
                         "take_rows: a table needs at least one axis\n  a  input  []\n  b  input  [3]")}},
+      {.name = "embedding",
+       .f = [](Tape&, const Vars& in) { return embedding(in[0], in[1]); },
+       .samples = {{{values({3, 2}, {1, 2, 3, 4, 5, 6}), whole({3}, {2, 0, 2})}, {5, 6, 1, 2, 5, 6}},
+                   {{real({3, 2}), whole({0}, 3)}}},
+       .errors = {error([=](Tape& t) { embedding(t.input(Tensor({3})), t.input(Tensor({2}))); },
+                        "embedding: the weight must be [V,D]\n  a  input  [3]\n  b  input  [2]"),
+                  error(
+                      [=](Tape& t) {
+                        embedding(t.input(Tensor({3, 2})), t.input(Tensor({2})), 3);
+                      },
+                      "embedding: there is no row 3 to pad with\n  a  input  [3, 2]\n  b  input  [2]")}},
+      {.name = "embedding without its padding row",
+       .f = [](Tape&, const Vars& in) { return embedding(in[0], in[1], -2); },
+       .samples = {{{values({3, 2}, {1, 2, 3, 4, 5, 6}), whole({3}, {2, 0, 2})}, {5, 6, 1, 2, 5, 6}}},
+       .without_empty = true},
       {.name = "scatter_rows_add",
        .f = [](Tape&, const Vars& in) { return scatter_rows_add(in[0], in[1], 3); },
        .samples = {{{values({2, 2}, {1, 2, 3, 4}), whole({2}, {1, 1})}, {0, 0, 4, 6, 0, 0}},

@@ -1,0 +1,96 @@
+#include <spool/ops/elementwise.hpp>
+#include <spool/ops/movement.hpp>
+#include <spool/ops/norm.hpp>
+#include <spool/ops/record.hpp>
+#include <spool/ops/reduce.hpp>
+
+#include <fmt/format.h>
+
+namespace spool {
+
+namespace {
+
+// y * weight + bias, each reshaped to `spread` after a check that it has the shape `own`; a number stands for
+// every element.
+Var scale_and_shift(const char* name, Var y, const Operand& weight, const Operand& bias, const Shape& own,
+                    const Shape& spread) {
+  const auto prepared = [&](const Operand& o, const char* what) -> Operand {
+    if (o.is_number()) return o;
+    if (o.var().shape() != own)
+      fail_shape(name, fmt::format("the {} must be of shape {}", what, own.text()), {y, o.var()}, o.where());
+    return reshape(o, spread);
+  };
+  const bool scaled = !weight.is_number() || weight.number() != 1;
+  const bool shifted = !bias.is_number() || bias.number() != 0;
+  if (scaled) y = y * prepared(weight, "weight");
+  return shifted ? y + prepared(bias, "bias") : y;
+}
+
+// All axes of x but that of the channels.
+Axes but_channels(const Shape& x) {
+  std::vector<int> axes;
+  for (int i = 0; i < x.rank(); ++i)
+    if (i != 1) axes.push_back(i);
+  return Axes(axes);
+}
+
+// [C] -> [1, C, 1...] for the rank of x.
+Shape spread_channels(const Shape& x) {
+  Shape s = x;
+  for (int i = 0; i < x.rank(); ++i)
+    if (i != 1) s = s.with(i, 1);
+  return s;
+}
+
+Var channels_of(const Operand& x) {
+  const Var v = var_of("batch_norm", x);
+  if (v.shape().rank() < 2) fail_shape("batch_norm", "needs x [B, C, ...]", {v}, x.where());
+  return v;
+}
+
+}  // namespace
+
+Var layer_norm(Operand x, int axes, Operand weight, Operand bias, double eps) {
+  const Var v = var_of("layer_norm", x);
+  const CalledFrom from(v.tape(), x.where());
+  const int rank = v.shape().rank();
+  if (axes < 1 || axes > rank)
+    fail_shape("layer_norm", fmt::format("there are no last {} axes in an array of rank {}", axes, rank), {v},
+               x.where());
+  std::vector<int> last;
+  for (int i = rank - axes; i < rank; ++i) last.push_back(i);
+  const Shape own(v.shape().dims().last(last.size()));
+  const Var centred = v - mean(v, Axes(last), /*keepdims=*/true);
+  const Var y = centred * rsqrt(mean(square(centred), Axes(last), /*keepdims=*/true) + eps);
+  return scale_and_shift("layer_norm", y, weight, bias, own, own);
+}
+
+BatchNormed batch_norm(Operand x, Operand weight, Operand bias, double eps) {
+  const Var v = channels_of(x);
+  const CalledFrom from(v.tape(), x.where());
+  const Shape own{v.shape()[1]};
+  const std::int64_t count = v.shape().with(1, 1).size();
+  if (count < 2)
+    fail_shape("batch_norm", "training needs at least two elements in each channel", {v}, x.where());
+  const Axes axes = but_channels(v.shape());
+  const Var centre = mean(v, axes, /*keepdims=*/true);
+  const Var centred = v - centre;
+  const Var biased = mean(square(centred), axes, /*keepdims=*/true);
+  const Var y = scale_and_shift("batch_norm", centred * rsqrt(biased + eps), weight, bias, own,
+                                spread_channels(v.shape()));
+  const auto n = static_cast<double>(count);
+  return {y, {reshape(centre, own), reshape(biased, own) * (n / (n - 1))}};
+}
+
+Var batch_norm(Operand x, const BatchStatistics& statistics, Operand weight, Operand bias, double eps) {
+  const Var v = channels_of(x);
+  const CalledFrom from(v.tape(), x.where());
+  const Shape own{v.shape()[1]}, spread = spread_channels(v.shape());
+  for (const Var& s : {statistics.mean, statistics.variance})
+    if (s.shape() != own)
+      fail_shape("batch_norm", fmt::format("statistics must be of shape {}", own.text()), {v, s}, x.where());
+  const Var y = (v - reshape(statistics.mean, spread)) * rsqrt(reshape(statistics.variance, spread) + eps);
+  return scale_and_shift("batch_norm", y, weight, bias, own, spread);
+}
+
+}  // namespace spool
