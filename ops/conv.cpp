@@ -121,13 +121,12 @@ std::array<Window, 2> windows_of(const Conv2dOptions& o) {
 }
 
 std::array<Window, 1> windows_of(const Pool1dOptions& o) {
-  return {{{o.kernel, o.stride.value_or(o.kernel), o.padding, o.dilation}}};
+  return {{{o.kernel, o.stride, o.padding, o.dilation}}};
 }
 
 std::array<Window, 2> windows_of(const Pool2dOptions& o) {
-  const Size2 stride = o.stride.value_or(o.kernel);
-  return {
-      {{o.kernel.h, stride.h, o.padding.h, o.dilation.h}, {o.kernel.w, stride.w, o.padding.w, o.dilation.w}}};
+  return {{{o.kernel.h, o.stride.h, o.padding.h, o.dilation.h},
+           {o.kernel.w, o.stride.w, o.padding.w, o.dilation.w}}};
 }
 
 }  // namespace

@@ -5,8 +5,6 @@
 #include <spool/graph/op.hpp>
 #include <spool/graph/tape.hpp>
 
-#include <optional>
-
 namespace spool {
 
 /// One number for both axes, or {h, w}.
@@ -36,12 +34,12 @@ Var conv2d(Operand x, Operand weight, Operand bias, const Conv2dOptions& options
 
 struct Pool1dOptions {
   std::int64_t kernel;
-  std::optional<std::int64_t> stride = {};  ///< that of the kernel by default: windows side by side
+  std::int64_t stride = kernel;  ///< by default windows stand side by side
   std::int64_t padding = 0, dilation = 1;
 };
 struct Pool2dOptions {
   Size2 kernel;
-  std::optional<Size2> stride = {};
+  Size2 stride = kernel;
   Size2 padding = 0, dilation = 1;
 };
 

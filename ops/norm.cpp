@@ -10,20 +10,21 @@ namespace spool {
 
 namespace {
 
-// y * weight + bias, each reshaped to `spread` after a check that it has the shape `own`; a number stands for
-// every element.
-Var scale_and_shift(const char* name, Var y, const Operand& weight, const Operand& bias, const Shape& own,
-                    const Shape& spread) {
-  const auto prepared = [&](const Operand& o, const char* what) -> Operand {
-    if (o.is_number()) return o;
-    if (o.var().shape() != own)
-      fail_shape(name, fmt::format("the {} must be of shape {}", what, own.text()), {y, o.var()}, o.where());
-    return reshape(o, spread);
-  };
-  const bool scaled = !weight.is_number() || weight.number() != 1;
-  const bool shifted = !bias.is_number() || bias.number() != 0;
-  if (scaled) y = y * prepared(weight, "weight");
-  return shifted ? y + prepared(bias, "bias") : y;
+// A weight or bias: a number, or an array of the shape `own`.
+void check_affine(const char* name, Var x, const Operand& weight, const Operand& bias, const Shape& own) {
+  for (const Operand* o : {&weight, &bias})
+    if (!o->is_number() && o->var().shape() != own)
+      fail_shape(name,
+                 fmt::format("the {} must be of shape {}", o == &weight ? "weight" : "bias", own.text()),
+                 {x, o->var()}, o->where());
+}
+
+// y * weight + bias, each reshaped to `spread`.
+Var scale_and_shift(Var y, const Operand& weight, const Operand& bias, const Shape& spread) {
+  const auto prepared = [&](const Operand& o) { return o.is_number() ? o : Operand(reshape(o, spread)); };
+  if (!weight.is_number() || weight.number() != 1) y = y * prepared(weight);
+  if (!bias.is_number() || bias.number() != 0) y = y + prepared(bias);
+  return y;
 }
 
 // All axes of x but that of the channels.
@@ -60,9 +61,10 @@ Var layer_norm(Operand x, int axes, Operand weight, Operand bias, double eps) {
   std::vector<int> last;
   for (int i = rank - axes; i < rank; ++i) last.push_back(i);
   const Shape own(v.shape().dims().last(last.size()));
+  check_affine("layer_norm", v, weight, bias, own);
   const Var centred = v - mean(v, Axes(last), /*keepdims=*/true);
   const Var y = centred * rsqrt(mean(square(centred), Axes(last), /*keepdims=*/true) + eps);
-  return scale_and_shift("layer_norm", y, weight, bias, own, own);
+  return scale_and_shift(y, weight, bias, own);
 }
 
 BatchNormed batch_norm(Operand x, Operand weight, Operand bias, double eps) {
@@ -72,12 +74,12 @@ BatchNormed batch_norm(Operand x, Operand weight, Operand bias, double eps) {
   const std::int64_t count = v.shape().with(1, 1).size();
   if (count < 2)
     fail_shape("batch_norm", "training needs at least two elements in each channel", {v}, x.where());
+  check_affine("batch_norm", v, weight, bias, own);
   const Axes axes = but_channels(v.shape());
   const Var centre = mean(v, axes, /*keepdims=*/true);
   const Var centred = v - centre;
   const Var biased = mean(square(centred), axes, /*keepdims=*/true);
-  const Var y = scale_and_shift("batch_norm", centred * rsqrt(biased + eps), weight, bias, own,
-                                spread_channels(v.shape()));
+  const Var y = scale_and_shift(centred * rsqrt(biased + eps), weight, bias, spread_channels(v.shape()));
   const auto n = static_cast<double>(count);
   return {y, {reshape(centre, own), reshape(biased, own) * (n / (n - 1))}};
 }
@@ -89,8 +91,9 @@ Var batch_norm(Operand x, const BatchStatistics& statistics, Operand weight, Ope
   for (const Var& s : {statistics.mean, statistics.variance})
     if (s.shape() != own)
       fail_shape("batch_norm", fmt::format("statistics must be of shape {}", own.text()), {v, s}, x.where());
+  check_affine("batch_norm", v, weight, bias, own);
   const Var y = (v - reshape(statistics.mean, spread)) * rsqrt(reshape(statistics.variance, spread) + eps);
-  return scale_and_shift("batch_norm", y, weight, bias, own, spread);
+  return scale_and_shift(y, weight, bias, spread);
 }
 
 }  // namespace spool

@@ -38,6 +38,7 @@ int axis_of(const char* op, Var x, int axis, const Where& where) {
 void fail_shape(const char* op, std::string_view what, std::initializer_list<Var> operands,
                 const Where& where) {
   Tape& tape = operands.begin()->tape();
+  for (const Var& v : operands) tape.check(v, op);
   throw ShapeError(tape.explain(op, what, std::span(operands.begin(), operands.size()), where));
 }
 

@@ -37,7 +37,8 @@ Var var_of(const char* op, const Operand& o);
 /// An axis counted from the end when negative, as 0..rank-1. ShapeError when out of range.
 int axis_of(const char* op, Var x, int axis, const Where& where);
 
-/// Throws the ShapeError of an op function's own checks, in the form of all others.
+/// Throws the ShapeError of an op function's own checks, in the form of all others; the TapeError of operands
+/// of different tapes, should they be.
 [[noreturn]] void fail_shape(const char* op, std::string_view what, std::initializer_list<Var> operands,
                              const Where& where);
 

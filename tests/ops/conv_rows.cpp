@@ -12,7 +12,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Geometry of a window that moves over [B,C,H,W]; one spatial axis is H = 1.
 struct Geometry {
-  std::int64_t kh, kw, sh, sw, ph, pw, dh, dw;
+  std::int64_t kh = 1, kw = 1, sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1;
   std::int64_t rows(std::int64_t h) const { return (h + 2 * ph - dh * (kh - 1) - 1) / sh + 1; }
   std::int64_t columns(std::int64_t w) const { return (w + 2 * pw - dw * (kw - 1) - 1) / sw + 1; }
 };
@@ -30,10 +30,13 @@ double at(const Tensor& t, std::int64_t n, std::int64_t c, std::int64_t h, std::
   return t.at(static_cast<std::size_t>(((n * C + c) * H + h) * W + w));
 }
 
-Reference conv_reference(const Geometry& g, std::int64_t groups) {
+// The kernel is the weight's.
+Reference conv_reference(const Geometry& strides, std::int64_t groups) {
   return [=](const std::vector<Tensor>& in) {
     const auto [B, C, H, W] = sizes(in[0]);
     const auto [O, Cg, KH, KW] = sizes(in[1]);
+    Geometry g = strides;
+    g.kh = KH, g.kw = KW;
     std::vector<double> y;
     for (std::int64_t b = 0; b < B; ++b)
       for (std::int64_t o = 0; o < O; ++o)
@@ -188,12 +191,12 @@ std::vector<OpRow> convolution_rows() {
        .samples = {{{real({2, 3, 7}), real({2, 3, 3}), real({2})}},
                    {{real({0, 3, 7}), real({2, 3, 3}), real({2})}},
                    {{real({1, 0, 4}), real({2, 0, 1}), real({2})}}},
-       .reference = conv_reference({1, 3, 1, 2, 0, 1, 1, 2}, 1),
+       .reference = conv_reference({.sw = 2, .pw = 1, .dw = 2}, 1),
        .errors = conv_errors()},
       {.name = "conv1d in groups",
        .f = [](Tape&, const Vars& in) { return conv1d(in[0], in[1], {.groups = 2}); },
        .samples = {{{real({2, 4, 5}), real({6, 2, 2})}}, {{real({2, 2, 3}), real({2, 1, 3})}}},
-       .reference = conv_reference({1, 0, 1, 1, 0, 0, 1, 1}, 2),
+       .reference = conv_reference({}, 2),
        .without_empty = true},
       {.name = "conv2d",
        .f =
@@ -203,7 +206,7 @@ std::vector<OpRow> convolution_rows() {
        .samples = {{{real({1, 2, 4, 5}), real({2, 2, 3, 2}), real({2})}},
                    {{real({2, 1, 3, 3}), real({1, 1, 1, 2}), real({1})}},
                    {{real({1, 2, 4, 5}), real({0, 2, 3, 2}), real({0})}}},
-       .reference = conv_reference({3, 2, 2, 1, 1, 0, 1, 2}, 1),
+       .reference = conv_reference({.sh = 2, .ph = 1, .dw = 2}, 1),
        .errors = {error(
            [](Tape& t) {
              conv2d(t.input(Tensor({1, 3, 9})), t.input(Tensor({4, 3, 3})));
@@ -212,7 +215,7 @@ std::vector<OpRow> convolution_rows() {
       {.name = "conv2d in groups",
        .f = [](Tape&, const Vars& in) { return conv2d(in[0], in[1], {.padding = 1, .groups = 2}); },
        .samples = {{{real({1, 2, 2, 3}), real({4, 1, 3, 3})}}},
-       .reference = conv_reference({3, 3, 1, 1, 1, 1, 1, 1}, 2),
+       .reference = conv_reference({.ph = 1, .pw = 1}, 2),
        .without_empty = true},
   };
 }
@@ -224,7 +227,7 @@ std::vector<OpRow> pool_rows() {
        .samples = {{{values({1, 1, 4}, {-3, -1, -4, -2})}, {-3, -1, -1, -2, -2}},
                    {{real({2, 2, 5}, -9, 9)}},
                    {{real({0, 2, 5})}}},
-       .reference = pool_reference({1, 2, 1, 1, 0, 1, 1, 1}, largest),
+       .reference = pool_reference({.kw = 2, .pw = 1}, largest),
        .errors = {error(
                       [](Tape& t) {
                         max_pool1d(t.input(Tensor({1, 1, 5})), {.kernel = 3, .padding = 2});
@@ -242,7 +245,7 @@ std::vector<OpRow> pool_rows() {
              return max_pool2d(in[0], {.kernel = {2, 3}, .stride = 2, .padding = 1, .dilation = {2, 1}});
            },
        .samples = {{{real({2, 1, 4, 5}, -9, 9)}}, {{real({1, 0, 3, 3})}}},
-       .reference = pool_reference({2, 3, 2, 2, 1, 1, 2, 1}, largest)},
+       .reference = pool_reference({.kh = 2, .kw = 3, .sh = 2, .sw = 2, .ph = 1, .pw = 1, .dh = 2}, largest)},
       {.name = "avg_pool1d",
        .f = [](Tape&, const Vars& in) { return avg_pool1d(in[0], {.kernel = 3, .stride = 2, .padding = 1}); },
        .samples = {{{values({1, 1, 4}, {3, 6, 9, 12})}, {3, 9}}, {{real({2, 2, 5})}}, {{real({0, 2, 5})}}}},
@@ -252,7 +255,7 @@ std::vector<OpRow> pool_rows() {
              return avg_pool2d(in[0], {.kernel = {3, 2}, .stride = {1, 2}, .padding = 1}, false);
            },
        .samples = {{{real({2, 1, 3, 4})}}, {{real({1, 0, 3, 3})}}},
-       .reference = pool_reference({3, 2, 1, 2, 1, 1, 1, 1}, average)},
+       .reference = pool_reference({.kh = 3, .kw = 2, .sw = 2, .ph = 1, .pw = 1}, average)},
   };
 }
 
