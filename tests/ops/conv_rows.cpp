@@ -1,5 +1,5 @@
 // Rows of ops/im2col and ops/conv, against the sums that define them.
-#include "../op_table.hpp"
+#include "op_table.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -63,6 +63,18 @@ std::vector<OpRow> movement_rows() {
                    {{real({2, 0})}}},
        .errors = {error([](Tape& t) { place(t.input(Tensor({3})), 0, 2, 4); },
                         "place: size 3 at 2 does not fit an extent of 4\n  a  input  [3]")}},
+      {.name = "pad",
+       .f =
+           [](Tape&, const Vars& in) {
+             return pad(in[0], {{1, 0}, {0, 2}});
+           },
+       .samples = {{{values({1, 2}, {1, 2})}, {0, 0, 0, 0, 1, 2, 0, 0}}, {{real({2, 3})}}, {{real({0, 2})}}}},
+      {.name = "pad with a value",
+       .f =
+           [](Tape&, const Vars& in) {
+             return pad(in[0], {{0, 1}, {1, 0}}, 7);
+           },
+       .samples = {{{values({1, 2}, {1, 2})}, {7, 1, 2, 7, 7, 7}}, {{real({2, 3})}}, {{real({2, 0})}}}},
       {.name = "concat",
        .f = [](Tape&, const Vars& in) { return concat(in, 1); },
        .samples = {{{values({2, 1}, {1, 4}), values({2, 2}, {2, 3, 5, 6})}, {1, 2, 3, 4, 5, 6}},

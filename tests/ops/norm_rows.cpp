@@ -1,5 +1,5 @@
 // Rows of ops/norm.
-#include "../op_table.hpp"
+#include "op_table.hpp"
 
 #include <cmath>
 
