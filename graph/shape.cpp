@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace spool {
 
 Shape::Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
@@ -12,13 +14,18 @@ Shape::Shape(std::span<const std::int64_t> dims) {
   if (dims.size() > max_rank)
     throw ShapeError(fmt::format("a shape has at most {} axes, not {}", max_rank, dims.size()));
   rank_ = static_cast<std::int32_t>(dims.size());
+  std::ranges::copy(dims, dims_.begin());
+  check_sizes();
+}
+
+// Sizes of 0 do not make the others harmless: a reduction or a slice may take them away.
+void Shape::check_sizes() const {
   std::int64_t count = 1;
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] < 0) throw ShapeError(fmt::format("shape [{}]: a size is negative", fmt::join(dims, ", ")));
-    if (dims[i] > 0 && count > (std::int64_t{1} << 62) / dims[i])
-      throw ShapeError(fmt::format("shape [{}]: too many elements", fmt::join(dims, ", ")));
-    if (dims[i] > 0) count *= dims[i];
-    dims_[i] = dims[i];
+  for (std::int64_t d : dims()) {
+    if (d < 0) throw ShapeError(fmt::format("shape {}: a size is negative", text()));
+    if (d > 0 && count > (std::int64_t{1} << 62) / d)
+      throw ShapeError(fmt::format("shape {}: too many elements", text()));
+    if (d > 0) count *= d;
   }
 }
 
@@ -31,6 +38,7 @@ std::int64_t Shape::size() const {
 Shape Shape::with(int axis, std::int64_t size) const {
   Shape s = *this;
   s.dims_[static_cast<std::size_t>(axis)] = size;
+  s.check_sizes();
   return s;
 }
 
@@ -48,6 +56,7 @@ Shape Shape::inserted(int axis, std::int64_t size) const {
     if (i == axis) s.dims_[static_cast<std::size_t>(s.rank_++)] = size;
     if (i < rank_) s.dims_[static_cast<std::size_t>(s.rank_++)] = (*this)[i];
   }
+  s.check_sizes();
   return s;
 }
 

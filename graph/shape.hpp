@@ -24,9 +24,10 @@ class Shape {
   std::int64_t back() const { return dims_[static_cast<std::size_t>(rank_ - 1)]; }
   std::span<const std::int64_t> dims() const { return {dims_.data(), static_cast<std::size_t>(rank_)}; }
 
-  Shape with(int axis, std::int64_t size) const;      ///< The same with one size changed.
-  Shape without(int axis) const;                      ///< The same with one axis removed.
-  Shape inserted(int axis, std::int64_t size) const;  ///< The same with an axis inserted before `axis`.
+  // The same with one size changed, one axis removed, one inserted before `axis`. Errors as above.
+  Shape with(int axis, std::int64_t size) const;
+  Shape without(int axis) const;
+  Shape inserted(int axis, std::int64_t size) const;
 
   /// Elements before, along and after an axis: index = (outer * along + i) * inner + j.
   struct Split {
@@ -39,6 +40,7 @@ class Shape {
   friend bool operator==(const Shape& a, const Shape& b) = default;
 
  private:
+  void check_sizes() const;
   std::int32_t rank_ = 0;
   std::array<std::int64_t, max_rank> dims_{};  // sizes past rank_ stay 0, so that == is member-wise
 };

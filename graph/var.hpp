@@ -54,16 +54,18 @@ using Vars = std::vector<Var>;
 /// An op's argument. Made by implicit conversion at the caller's line.
 class Operand {
  public:
-  Operand(Var v, Where where = Where::current()) : var_(v), where_(where) {}                  // NOLINT
-  Operand(double number, Where where = Where::current()) : number_(number), where_(where) {}  // NOLINT
+  Operand(Var v, Where where = Where::current()) : var_(v), where_(where) {}  // NOLINT
+  Operand(double number, Where where = Where::current())                      // NOLINT
+      : is_number_(true), number_(number), where_(where) {}
 
-  bool is_number() const { return !var_.valid(); }
+  bool is_number() const { return is_number_; }  ///< An empty Var is none: it is a mistake.
   const Var& var() const { return var_; }
   double number() const { return number_; }
   const Where& where() const { return where_; }
 
  private:
   Var var_;
+  bool is_number_ = false;
   double number_ = 0;
   Where where_;
 };

@@ -42,7 +42,7 @@ constexpr OpDef place_op{
     .kind = Kind::place,
     .shape = [](const Call& c) -> Shape {
       const int axis = static_cast<int>(c.attr(0));
-      if (c.attr(1) < 0 || c.attr(1) + c.shape(0)[axis] > c.attr(2))
+      if (c.attr(1) < 0 || c.attr(1) > c.attr(2) - c.shape(0)[axis])
         c.fail(fmt::format("size {} at {} does not fit an extent of {}", c.shape(0)[axis], c.attr(1),
                            c.attr(2)));
       return c.shape(0).with(axis, c.attr(2));

@@ -103,15 +103,17 @@ class Interpreter {
       in_.push_back(values_[o]);
       in_shapes_.push_back(&tape_.shape(o));
     }
-    owned_[id] = pool_.take(count(id));
-    values_[id] = owned_[id].get();
     const auto run_op = op.eval.template get<T>();
     if (run_op == nullptr)
       throw TapeError(fmt::format("{}: its OpDef has no eval for this precision", op.name));
     try {
+      owned_[id] = pool_.take(count(id));
+      values_[id] = owned_[id].get();
       run_op({in_, in_shapes_, owned_[id].get(), &tape_.shape(id), tape_.attrs(id), tape_.random()});
     } catch (const std::domain_error& e) {
       throw TapeError(describe(id, e.what()));
+    } catch (const std::bad_alloc&) {
+      throw TapeError(describe(id, fmt::format("no memory for a result of {}", tape_.shape(id).text())));
     }
   }
 
