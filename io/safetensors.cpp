@@ -156,7 +156,7 @@ class Reader {
     Entry e{std::string(name), type_of(name, fields), shape_of(name, fields), 0, 0};
     const std::vector<std::int64_t> offsets = whole_numbers(name, fields, "data_offsets");
     if (offsets.size() != 2)
-      fail(name, fmt::format("data_offsets are {} numbers instead of 2", offsets.size()));
+      fail(name, fmt::format("data_offsets must be two numbers, not {}", offsets.size()));
     e.begin = offsets[0], e.end = offsets[1];
     if (e.begin > e.end) fail(name, fmt::format("data_offsets [{}, {}] run backwards", e.begin, e.end));
     if (static_cast<std::uint64_t>(e.end) > data_.size())

@@ -2,9 +2,16 @@
 // fit changes nothing.
 #include <spool/spool.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
+#include <thread>
 
 #include "catch.hpp"
 #include "scratch.hpp"
@@ -113,6 +120,36 @@ TEST_CASE("a checkpoint brings everything back, to the last bit") {
   CHECK(values == carried);
   // The weights are there for whoever reads safetensors.
   CHECK(read_safetensors(scratch / "c").tensors.at("model.lstm.w") == model.w.value());
+}
+
+TEST_CASE("a program killed while it saves leaves a whole checkpoint") {
+  const Scratch scratch;
+  const std::string path = scratch / "c";
+  const auto save = [&](std::uint64_t n) noexcept {  // no exception may bring a child back into the tests
+    Checkpoint c;
+    c.state.counts["n"] = n;
+    Tensor& t = c.state.tensors["t"] = Tensor({50'000});
+    for (float& v : t.as<float>()) v = static_cast<float>(n);
+    save_checkpoint(path, c);
+  };
+  std::uint64_t last = 1;
+  save(last);
+  for (int round = 0; round < 20; ++round) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0)
+      for (std::uint64_t n = last + 1;; ++n) save(n);
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + 617 * round));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    const Checkpoint back = load_checkpoint(path);
+    const std::uint64_t n = back.state.count("n");
+    CHECK(n >= last);
+    const std::span<const float> values = back.state.tensor("t").as<float>();
+    CHECK(values.size() == 50'000);
+    CHECK(std::count(values.begin(), values.end(), static_cast<float>(n)) == 50'000);
+    last = n;
+  }
 }
 
 TEST_CASE("a checkpoint of another model is refused in one line") {

@@ -188,8 +188,8 @@ TEST_CASE("a tensor whose header entry is wrong is refused") {
     refused_fields(R"("dtype":"F32","shape":[4],"data_offsets":)" + offsets, why);
   };
   with_offsets("{}", "data_offsets is not a list");
-  with_offsets("[0]", "data_offsets are 1 numbers instead of 2");
-  with_offsets("[0,16,32]", "data_offsets are 3 numbers instead of 2");
+  with_offsets("[0]", "data_offsets must be two numbers, not 1");
+  with_offsets("[0,16,32]", "data_offsets must be two numbers, not 3");
   with_offsets("[-16,0]", "-16 in data_offsets is not a whole number from 0 to 2^63-1");
   with_offsets("[16,0]", "data_offsets [16, 0] run backwards");
   with_offsets(
