@@ -61,7 +61,18 @@ std::vector<OpRow> matmul_rows() {
                          {{2, 2, 3}, {3, 2}},
                          {{2, 3}, {2, 3, 2}},
                          {{0, 2, 3}, {3, 2}},
-                         {{2, 1, 2, 3}, {3, 3, 1}}})},
+                         {{2, 1, 2, 3}, {3, 3, 1}},
+                         {{2, 3, 0}, {0, 4}},
+                         {{2, 2, 0}, {2, 0, 3}},
+                         {{1, 2, 3}, {2, 3, 1}},
+                         {{2, 2, 2, 3}, {3, 2}}})},
+      {.name = "batched matmul of transposes",
+       .f = [](Tape&, const Vars& in) { return matmul(transpose(in[0]), transpose(in[1])); },
+       .samples =
+           pairs({{{2, 3, 2}, {4, 3}}, {{2, 3, 2}, {2, 4, 3}}, {{3, 2}, {2, 4, 3}}, {{2, 0, 2}, {4, 0}}})},
+      {.name = "matmul of one operand with itself",
+       .f = [](Tape&, const Vars& in) { return matmul(in[0], transpose(in[0])); },
+       .samples = {{{values({2, 2}, {1, 2, 3, 4})}, {5, 11, 11, 25}}, {{real({2, 3, 2})}}, {{real({2, 0})}}}},
   };
 }
 
