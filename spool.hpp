@@ -17,10 +17,12 @@
 #include <spool/io/vocabulary.hpp>
 #include <spool/ops/activation.hpp>
 #include <spool/ops/conv.hpp>
+#include <spool/ops/ctc.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/grad.hpp>
 #include <spool/ops/im2col.hpp>
 #include <spool/ops/index.hpp>
+#include <spool/ops/loss.hpp>
 #include <spool/ops/matmul.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/norm.hpp>

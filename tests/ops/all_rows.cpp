@@ -10,6 +10,7 @@ std::vector<OpRow> activation_rows();
 std::vector<OpRow> conv_rows();
 std::vector<OpRow> elementwise_rows();
 std::vector<OpRow> index_rows();
+std::vector<OpRow> loss_rows();
 std::vector<OpRow> matmul_rows();
 std::vector<OpRow> movement_rows();
 std::vector<OpRow> norm_rows();
@@ -24,6 +25,7 @@ std::vector<OpRow> all_rows() {
            conv_rows,
            elementwise_rows,
            index_rows,
+           loss_rows,
            matmul_rows,
            movement_rows,
            norm_rows,
