@@ -5,6 +5,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace spool {
 
@@ -20,17 +21,23 @@ struct Placement {
 // The adjoint of one node while it grows: a running sum, and placements waiting to become one concat.
 struct Adjoint {
   Var sum;
-  std::vector<Placement> placements;
+  std::map<std::int64_t, Placement> placements;  // by begin
 };
+
+// Whether p lies along the axis of the others, and between them.
+bool fits(const std::map<std::int64_t, Placement>& others, const Placement& p) {
+  if (others.empty()) return true;
+  if (others.begin()->second.axis != p.axis) return false;
+  const auto next = others.lower_bound(p.begin);
+  if (next != others.end() && next->first < p.end) return false;
+  return next == others.begin() || std::prev(next)->second.end <= p.begin;
+}
 
 class Walk {
  public:
   Walk(Tape& tape, const Adjoints& ops) : tape_(tape), ops_(ops) {}
 
   void contribute(std::uint32_t target, Var g) {
-    if (g.shape() != tape_.shape(target))
-      throw InternalError(fmt::format("the gradient of {} {} has shape {}", tape_.label(target),
-                                      tape_.shape(target).text(), g.shape().text()));
     Adjoint& a = adjoints_[target];
     if (tape_.op(g.id()).kind != Kind::place) {
       a.sum = a.sum.valid() ? ops_.add(a.sum, g) : g;
@@ -40,11 +47,9 @@ class Walk {
     const Var part = tape_.at(tape_.operands(g.id())[0]);
     const int axis = static_cast<int>(attrs[0]);
     const Placement p{part, axis, attrs[1], attrs[1] + part.shape()[axis]};
-    const bool fits = std::ranges::none_of(a.placements, [&](const Placement& q) {
-      return q.axis != p.axis || (p.begin < q.end && q.begin < p.end);
-    });
-    if (!fits) flush(target, a);
-    a.placements.push_back(p);
+    if (p.begin == p.end) return;  // it places nothing
+    if (!fits(a.placements, p)) flush(target, a);
+    a.placements.emplace(p.begin, p);
   }
 
   // The finished adjoint; empty when nothing reached the node.
@@ -60,16 +65,15 @@ class Walk {
  private:
   void flush(std::uint32_t target, Adjoint& a) {
     if (a.placements.empty()) return;
-    std::ranges::sort(a.placements, {}, &Placement::begin);
-    const int axis = a.placements.front().axis;
+    const int axis = a.placements.begin()->second.axis;
     const Shape& whole = tape_.shape(target);
     Vars parts;
     std::int64_t at = 0;
     const auto fill_to = [&](std::int64_t end) {
       if (end > at) parts.push_back(ops_.zeros(tape_, whole.with(axis, end - at)));
     };
-    for (const Placement& p : a.placements) {
-      fill_to(p.begin);
+    for (const auto& [begin, p] : a.placements) {
+      fill_to(begin);
       parts.push_back(p.part);
       at = p.end;
     }
@@ -95,6 +99,24 @@ std::vector<bool> depends_on(const Tape& tape, std::span<const Var> wrt, std::ui
   return needed;
 }
 
+// A gradient rule may be a user's: what it gave must be gradients of this op's operands.
+void check_grads(const Tape& tape, std::uint32_t id, const Grads& grads) {
+  const auto rule = [&] { return fmt::format("{}: its vjp", tape.op(id).name); };
+  const auto operands = tape.operands(id);
+  if (grads.size() != operands.size())
+    throw TapeError(fmt::format("{} gave {} gradients for {} operands\n  recorded at {}", rule(),
+                                grads.size(), operands.size(), tape.where(id)));
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    if (!grads[i].valid()) continue;
+    if (grads[i].tape_or_null() != &tape || grads[i].epoch() != tape.epoch())
+      tape.check(grads[i], rule().c_str());
+    const Shape &got = grads[i].shape(), &expected = tape.shape(operands[i]);
+    if (got != expected)
+      throw ShapeError(fmt::format("{} gave operand {} of shape {} a gradient of shape {}\n  recorded at {}",
+                                   rule(), i, expected.text(), got.text(), tape.where(id)));
+  }
+}
+
 }  // namespace
 
 Vars reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops) {
@@ -117,12 +139,10 @@ Vars reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops) {
     if (!g.valid()) continue;
     if (const auto it = found.find(id); it != found.end()) it->second = g;
     const OpDef& op = tape.op(id);
-    if (op.vjp == nullptr) continue;
-    const Step step(tape, id, needed);
-    const Grads grads = op.vjp(step, g);
-    if (grads.size() != tape.operands(id).size())
-      throw TapeError(fmt::format("{}: its vjp gave {} gradients for {} operands", op.name, grads.size(),
-                                  tape.operands(id).size()));
+    const auto is_needed = [&](std::uint32_t operand) { return needed[operand]; };
+    if (op.vjp == nullptr || std::ranges::none_of(tape.operands(id), is_needed)) continue;
+    const Grads grads = op.vjp(Step(tape, id, needed), g);
+    check_grads(tape, id, grads);
     for (std::size_t i = 0; i < grads.size(); ++i) {
       const std::uint32_t operand = tape.operands(id)[i];
       if (grads[i].valid() && needed[operand]) walk.contribute(operand, grads[i]);

@@ -23,18 +23,23 @@ std::int64_t Step::attr(int i) const { return attrs()[static_cast<std::size_t>(i
 Attrs Step::attrs() const { return tape_.attrs(id_); }
 bool Step::needs(int i) const { return needed_[tape_.operands(id_)[static_cast<std::size_t>(i)]]; }
 
+Tape& tape_of(const char* op, std::span<const Operand> in) {
+  for (const Operand& o : in) {
+    if (o.is_number()) continue;
+    Tape* tape = o.var().tape_or_null();
+    if (tape == nullptr) throw TapeError(fmt::format("{}: the Var is empty; it refers to no tape", op));
+    tape->check(o.var(), op);
+    return *tape;
+  }
+  throw TapeError(fmt::format("{}: no operand belongs to a tape", op));
+}
+
 Var record(const OpDef& op, std::span<const Operand> in, Attrs attrs) {
-  Tape* tape = nullptr;
-  for (const Operand& o : in)
-    if (!o.is_number()) {
-      tape = &o.var().tape();
-      break;
-    }
-  if (tape == nullptr) throw TapeError(fmt::format("{}: no operand belongs to a tape", op.name));
+  Tape& tape = tape_of(op.name, in);
   boost::container::small_vector<Var, 4> vars;
   for (const Operand& o : in)
-    vars.push_back(o.is_number() ? tape->constant(o.number(), {}, o.where()) : o.var());
-  return tape->add(op, std::span(vars.data(), vars.size()), attrs, in[0].where());
+    vars.push_back(o.is_number() ? tape.constant(o.number(), {}, o.where()) : o.var());
+  return tape.add(op, std::span(vars.data(), vars.size()), attrs, in[0].where());
 }
 
 Var record(const OpDef& op, std::initializer_list<Operand> in, std::initializer_list<std::int64_t> attrs) {

@@ -185,6 +185,10 @@ struct OpDef {
   std::string (*describe)(Attrs) = nullptr;
 };
 
+/// The tape of the first operand that is no number. TapeError when all are numbers, and for a handle that is
+/// empty or stale.
+Tape& tape_of(const char* op, std::span<const Operand> in);
+
 /// Records an op. Numbers among the operands become constants. Throws ShapeError where the shape rule does,
 /// and TapeError for handles that are empty, stale or of different tapes.
 Var record(const OpDef& op, std::span<const Operand> in, Attrs attrs = {});

@@ -72,6 +72,12 @@ constexpr OpDef constant_op{
     .describe = [](Attrs a) { return fmt::format("{}", unpack(a[0])); },
 };
 
+// Appends a range that may lie in the vector itself: a gradient rule passes on the attributes of its op.
+void append(std::vector<std::int64_t>& to, Attrs from) {
+  const boost::container::small_vector<std::int64_t, 8> copy(from.begin(), from.end());
+  to.insert(to.end(), copy.begin(), copy.end());
+}
+
 std::string base_name(std::string_view path) {
   const auto slash = path.find_last_of('/');
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
@@ -161,7 +167,7 @@ struct Tape::Columns {
     const auto id = static_cast<std::uint32_t>(op.size());
     op.push_back(row.op);
     for (const Var& v : row.in) operands.push_back(v.id());
-    attrs.insert(attrs.end(), row.attrs.begin(), row.attrs.end());
+    append(attrs, row.attrs);
     operand_end.push_back(static_cast<std::uint32_t>(operands.size()));
     attr_end.push_back(static_cast<std::uint32_t>(attrs.size()));
     shape.push_back(intern(result));
@@ -226,6 +232,7 @@ Var Tape::add(const OpDef& op, std::span<const Var> in, Attrs attrs, const Where
   for (const Var& v : in) check(v, op.name);
   if (op.arity != OpDef::variadic && static_cast<std::size_t>(op.arity) != in.size())
     throw TapeError(fmt::format("{}: takes {} operands, not {}", op.name, op.arity, in.size()));
+  if (op.shape == nullptr) throw TapeError(fmt::format("{}: its OpDef has no shape rule", op.name));
   const auto shape_of = [&] { return op.shape(Call(op, in, attrs, *this, where)); };
   return Var(this, c_->find_or_append({&op, in, attrs}, where, shape_of), c_->epoch);
 }
@@ -355,6 +362,7 @@ std::string Tape::explain(std::string_view op, std::string_view what, std::span<
                           const Where& where) const {
   std::size_t label_width = 0, shape_width = 0;
   for (const Var& v : operands) {
+    check(v, std::string(op).c_str());
     label_width = std::max(label_width, label(v.id()).size());
     shape_width = std::max(shape_width, shape(v.id()).text().size());
   }

@@ -12,19 +12,12 @@ std::string describe_numbers(Attrs attrs) {
   return text;
 }
 
-Tape& tape_of(const char* op, std::initializer_list<Operand> in) {
-  for (const Operand& o : in)
-    if (!o.is_number()) return o.var().tape();
-  throw TapeError(fmt::format("{}: no operand belongs to a tape", op));
-}
-
 Var as_var(Tape& tape, const Operand& o, const Shape& shape) {
   return o.is_number() ? tape.constant(o.number(), shape, o.where()) : o.var();
 }
 
 Var var_of(const char* op, const Operand& o) {
-  if (o.is_number()) throw TapeError(fmt::format("{}: no operand belongs to a tape", op));
-  tape_of(op, {o});  // also refuses stale handles
+  tape_of(op, {o});
   return o.var();
 }
 
@@ -38,7 +31,6 @@ int axis_of(const char* op, Var x, int axis, const Where& where) {
 void fail_shape(const char* op, std::string_view what, std::initializer_list<Var> operands,
                 const Where& where) {
   Tape& tape = operands.begin()->tape();
-  for (const Var& v : operands) tape.check(v, op);
   throw ShapeError(tape.explain(op, what, std::span(operands.begin(), operands.size()), where));
 }
 

@@ -25,8 +25,10 @@ constexpr OpDef elementwise(const char* name, int arity, Eval eval, Grads (*vjp)
 /// Attributes that are packed numbers, as text: "0.01, 20".
 std::string describe_numbers(Attrs attrs);
 
-/// The tape of the first operand that is a Var; TapeError when all are numbers.
-Tape& tape_of(const char* op, std::initializer_list<Operand> in);
+/// See tape_of in graph/op.hpp.
+inline Tape& tape_of(const char* op, std::initializer_list<Operand> in) {
+  return tape_of(op, std::span(in.begin(), in.size()));
+}
 
 /// The operand itself, or its number as a constant of the given shape.
 Var as_var(Tape& tape, const Operand& o, const Shape& shape = {});

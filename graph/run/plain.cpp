@@ -77,9 +77,12 @@ class Interpreter {
       return;
     }
     const OpDef& op = tape_.op(id);
-    if (is_input(op)) return load(id, tape_.bound(id));
-    if (is_param(op)) return load(id, tape_.param_at(id).value());
-    eval(id, op);
+    if (is_input(op))
+      load(id, tape_.bound(id));
+    else if (is_param(op))
+      load(id, tape_.param_at(id).value());
+    else
+      eval(id, op);
     if (tape_.checks_finite()) check_finite(id);
   }
 
@@ -130,7 +133,7 @@ class Interpreter {
     Vars operands;
     for (std::uint32_t o : tape_.operands(id)) operands.push_back(tape_.at(o));
     const Tape::As as(tape_, id);  // so that the line is the node's
-    return tape_.explain(tape_.op(id).name, what, operands, Where::current());
+    return tape_.explain(tape_.label(id), what, operands, Where::current());
   }
 
   Tape& tape_;

@@ -18,13 +18,12 @@ void Tape::KeptDeleter::operator()(Kept* kept) const { delete kept; }
 
 namespace {
 
-std::vector<std::uint64_t> versions(const Tape& tape) {
-  std::vector<std::uint64_t> all;
-  for (const Param& p : tape.params()) all.push_back(p.version());
-  return all;
+// Adds the versions of the parameters that are new to the tape.
+void extend(std::vector<std::uint64_t>& versions, const Tape& tape) {
+  for (const Param& p : tape.params().subspan(versions.size())) versions.push_back(p.version());
 }
 
-// Parameters that the tape has read only since then do not count.
+// Parameters that came onto the tape since then do not count.
 bool unchanged(const Tape& tape, const std::vector<std::uint64_t>& then) {
   for (std::size_t i = 0; i < then.size(); ++i)
     if (tape.params()[i].version() != then[i]) return false;
@@ -41,7 +40,8 @@ void compute(Tape& tape, std::span<const Var> wanted, std::unordered_map<std::ui
 }  // namespace
 
 void Tape::run(std::span<const Var> wanted) {
-  std::unique_ptr<Kept, KeptDeleter> fresh(new Kept{epoch(), bindings(), versions(*this), {}});
+  std::unique_ptr<Kept, KeptDeleter> fresh(new Kept{epoch(), bindings(), {}, {}});
+  extend(fresh->param_versions, *this);
   dtype() == DType::f32 ? compute<float>(*this, wanted, fresh->values)
                         : compute<double>(*this, wanted, fresh->values);
   kept_ = std::move(fresh);
@@ -58,6 +58,7 @@ const Tensor& Tape::read(Var v) {
           fmt::format("read: {} {} was not asked for in the last run, and parameters have changed since; "
                       "name it in that run",
                       label(v.id()), v.shape().text()));
+    extend(kept_->param_versions, *this);
     dtype() == DType::f32 ? compute<float>(*this, {&v, 1}, kept_->values)
                           : compute<double>(*this, {&v, 1}, kept_->values);
   }

@@ -1,0 +1,194 @@
+// What the tape refuses, word for word.
+#include <spool/spool.hpp>
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "catch.hpp"
+
+using namespace spool;
+
+namespace {
+
+// The text of the error that f throws; E must be its exact type.
+template <class E, class F>
+std::string text_of(F&& f) {
+  try {
+    f();
+  } catch (const E& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+template <class F>
+std::string tape_error(F&& f) {
+  return text_of<TapeError>(f);
+}
+template <class F>
+std::string shape_error(F&& f) {
+  return text_of<ShapeError>(f);
+}
+
+}  // namespace
+
+TEST_CASE("an empty handle is refused, never taken for a number") {
+  Tape tape;
+  const Var x = tape.input(Tensor({2})), none;
+  CHECK(tape_error([&] { none.shape(); }) == "the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { tanh(none); }) == "tanh: the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { none + x; }) == "add: the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { x + none; }) == "add: the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { sum(none); }) == "sum: the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { tape.read(none); }) == "read: the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { tape.run({none}); }) == "run: the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { tape.set(none, Tensor({2})); }) == "set: the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { grad(none, x); }) == "the Var is empty; it refers to no tape");
+  CHECK(tape_error([&] { grad(sum(x), none); }) == "grad: the Var is empty; it refers to no tape");
+}
+
+TEST_CASE("a handle from before clear() is stale") {
+  Tape tape;
+  const Var x = tape.input(Tensor({2}));
+  tape.clear();
+  const Var y = tape.input(Tensor({2}));
+  CHECK(tape_error([&] { x.shape(); }) == "use of a Var: the Var is stale; it was recorded before clear()");
+  CHECK(tape_error([&] { tanh(x); }) == "tanh: the Var is stale; it was recorded before clear()");
+  CHECK(tape_error([&] { y* x; }) == "mul: the Var is stale; it was recorded before clear()");
+  CHECK(tape_error([&] { tape.read(x); }) == "read: the Var is stale; it was recorded before clear()");
+  CHECK(tape_error([&] { grad(sum(y), x); }) == "grad: the Var is stale; it was recorded before clear()");
+}
+
+TEST_CASE("two tapes do not mix, whatever the shapes") {
+  Tape one, other;
+  const Var x = one.input(Tensor({2, 3}));
+  other.input(Tensor({9}));
+  const Var y = other.input(Tensor({4, 5})), z = other.input(Tensor({2, 3}));
+  CHECK(tape_error([&] { x + z; }) == "add: the Var belongs to another tape");
+  CHECK(tape_error([&] { x + y; }) == "add: the Var belongs to another tape");
+  CHECK(tape_error([&] { matmul(x, y); }) == "matmul: the Var belongs to another tape");
+  CHECK(tape_error([&] { matmul(x, other.input(Tensor({7}))); }) ==
+        "matmul: the Var belongs to another tape");
+  CHECK(tape_error([&] { stack({x, y}); }) == "stack: the Var belongs to another tape");
+  CHECK(tape_error([&] { concat({x, z}, 0); }) == "concat: the Var belongs to another tape");
+  CHECK(tape_error([&] { one.read(y); }) == "read: the Var belongs to another tape");
+  CHECK(tape_error([&] { grad(sum(x), y); }) == "grad: the Var belongs to another tape");
+}
+
+TEST_CASE("slots: what has no data, and what can't take it") {
+  Tape tape;
+#line 10 "my_model.cpp"
+  const Var x = tape.input(Shape{2, 3}, "x");
+  const Var y = tanh(x);
+#line 100 "tape_errors_test.cpp"
+  CHECK(tape_error([&] { tape.run({y}); }) ==
+        "input \"x\" [2, 3] has no data; call set() before running\n  recorded at my_model.cpp:10");
+  CHECK(shape_error([&] {
+          tape.set(x, Tensor({3, 2}));
+        }) == "set: input \"x\" is [2, 3]; it can't take data of shape [3, 2]");
+  CHECK(shape_error([&] {
+          tape.set(x, std::vector{1, 2});
+        }) == "set: input \"x\" is [2, 3]; it can't take 2 numbers");
+  CHECK(tape_error([&] { tape.set(y, Tensor({2, 3})); }) == "set: tanh is not an input");
+  CHECK(tape_error([&] { tape.tokens({1}, std::vector{(1 << 24) + 1}); }) ==
+        "set: 16777217 is too large for a float to hold exactly; use a tape of f64");
+  CHECK(shape_error([&] { tape.tokens({3}, std::vector{1}); }) == "tokens: shape [3] holds 3 numbers, not 1");
+  tape.set(x, Tensor({2, 3}));
+  CHECK(tape.read(y) == Tensor({2, 3}));
+}
+
+TEST_CASE("a value that was not asked for can't be read once parameters have changed") {
+  Param w("w", Tensor({2}, {1, 2}));
+  Tape tape;
+  const Var y = tape.param(w) * 2, z = tape.param(w) * 3;
+  tape.run({y});
+  w.assign(Tensor({2}, {5, 5}));
+  CHECK(tape.read(y) == Tensor({2}, {2, 4}));  // as the run left it
+  CHECK(tape_error([&] { tape.read(z); }) ==
+        "read: mul [2] was not asked for in the last run, and parameters have changed since; name it in that "
+        "run");
+  tape.run({y, z});
+  CHECK(tape.read(z) == Tensor({2}, {15, 15}));
+
+  Param late("late", Tensor({2}, {1, 1}));  // a parameter that joins after the run counts from its first read
+  const Var a = tape.param(late) + 0, b = tape.param(late) + 1;
+  CHECK(tape.read(a) == Tensor({2}, {1, 1}));
+  late.edit().set(0, 9);
+  CHECK(tape_error([&] { tape.read(b); }).starts_with("read: add [2] was not asked for"));
+}
+
+TEST_CASE("check_finite names the first op that goes wrong") {
+  Tape tape(TapeOptions{.check_finite = true});
+  const Var x = tape.input(Tensor({2}, {1, -1}), "x");
+  Var y;
+  {
+    const Scope scope(tape, "encoder"), step(tape, "t", 3);
+#line 41 "my_model.cpp"
+    y = sum(log(x) * 0);
+#line 200 "tape_errors_test.cpp"
+  }
+  const std::string nan = fmt::format("{}", std::log(-1.0));  // the sign of NaN is the machine's own
+  CHECK(tape_error([&] { tape.run({y}); }) ==
+        "log: element 1 is " + nan +
+            ", not a finite number\n  a  input \"x\"  [2]\n  recorded at my_model.cpp:41");
+  tape.set(x, Tensor({2}, {1, std::numeric_limits<double>::infinity()}));
+  CHECK(tape_error([&] {
+          tape.run({y});
+        }).starts_with("input \"x\": element 1 is inf, not a finite number\n  recorded at "));
+  tape.set(x, Tensor({2}, {1, 2}));
+  CHECK(tape.value(y) == 0);
+}
+
+TEST_CASE("a shape error shows operands, scopes and the user's line") {
+  Tape tape;
+  const Param wh("wh", Tensor({256, 512}));
+  Var h;
+  {
+    const Scope encoder(tape, "encoder"), layer(tape, "lstm0"), step(tape, "t", 17);
+    h = tanh(tape.input(Tensor({32, 128})));
+  }
+  const Var w = tape.param(wh);
+#line 41 "my_model.cpp"
+  const auto product = [&] { matmul(h, w); };
+#line 300 "tape_errors_test.cpp"
+  CHECK(shape_error(product) ==
+        "matmul: inner dimensions differ\n"
+        "  a  tanh        [32, 128]   in encoder/lstm0/t=17\n"
+        "  b  param \"wh\"  [256, 512]\n"
+        "  recorded at my_model.cpp:41");
+}
+
+TEST_CASE("shapes that can't be") {
+  CHECK(shape_error([] { Shape({2, -1}); }) == "shape [2, -1]: a size is negative");
+  CHECK(shape_error([] { Shape({1, 1, 1, 1, 1, 1, 1, 1, 1}); }) == "a shape has at most 8 axes, not 9");
+  const std::int64_t huge = std::int64_t{1} << 40;
+  CHECK(shape_error([&] {
+          Shape({huge, huge});
+        }) == "shape [1099511627776, 1099511627776]: too many elements");
+  Tape tape;  // no operand of these is large, only the result
+  const Var a = tape.input(Tensor({0, 1})), b = tape.input(Tensor({1}));
+  CHECK(shape_error([&] {
+          matmul(tape.input(Tensor({huge, 0})), tape.input(Tensor({0, huge})));
+        }) == "shape [1099511627776, 1099511627776]: too many elements");
+  CHECK(shape_error([&] {
+          place(broadcast_to(b, {3, 1}), 1, 0, std::int64_t{1} << 62);
+        }) == "shape [3, 4611686018427387904]: too many elements");
+  CHECK(shape_error([&] {
+          sum(a, 2);
+        }).starts_with("sum: axis 2 does not exist in an array of rank 2\n  a  input  [0, 1]"));
+}
+
+TEST_CASE("tensors refuse what does not fit") {
+  CHECK(shape_error([] { Tensor({2, 2}, {1, 2, 3}); }) == "a tensor of shape [2, 2] holds 4 values, not 3");
+  CHECK(shape_error([] { static_cast<void>(Tensor({2}).item()); }) ==
+        "item() needs one element; this tensor is [2]");
+  CHECK(shape_error([] { static_cast<void>(Tensor({2}).at(2)); }) ==
+        "element 2 of a tensor of shape [2], which has 2");
+  CHECK(tape_error([] { Tensor({2}).as<double>(); }) ==
+        "this tensor holds f32; convert it first with to(DType)");
+  Param w("w", Tensor({2}));
+  CHECK(shape_error([&] { w.assign(Tensor({3})); }) ==
+        "parameter \"w\" is [2]; it can't take values of shape [3]");
+}
