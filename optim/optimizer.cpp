@@ -78,6 +78,7 @@ void Optimizer::run_and_add(Var loss, const Vars& also) {
   const Vars gradients = grad(loss, params());
   Vars wanted{loss};
   std::ranges::copy_if(gradients, std::back_inserter(wanted), reaches);
+  if (wanted.size() == 1) fail("the loss depends on none of the parameters, so there is nothing to learn");
   wanted.insert(wanted.end(), also.begin(), also.end());
   tape.run(wanted);
 

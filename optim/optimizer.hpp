@@ -61,7 +61,7 @@ class Optimizer {
   }
 
   /// Appends the gradients of a loss to its tape, runs both at once, and adds the gradients to those waiting
-  /// for apply(). The loss must be a scalar (ShapeError).
+  /// for apply(). The loss must be a scalar (ShapeError) and depend on some parameter (TapeError).
   void accumulate(Var loss);
   template <class S>
   Carried<S> accumulate(Var loss, const S& next_state) {

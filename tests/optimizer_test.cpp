@@ -273,6 +273,8 @@ TEST_CASE("mistakes are named") {
   Tape tape;
   CHECK_THROWS_WITH(adam.step(tape.param(w)),
                     "grad: the loss must be a scalar, shape [], not [2, 3]; take its sum or mean");
+  CHECK_THROWS_WITH(adam.step(sum(detach(tape.param(w)))),
+                    "Adam: the loss depends on none of the parameters, so there is nothing to learn");
   CHECK_THROWS_WITH(adam.step(Var{}), "the Var is empty; it refers to no tape");
   CHECK_THROWS_WITH(adam.apply(std::vector{Tensor({3, 2})}),
                     "Adam: apply: the gradient of \"w\" must be [2, 3], not [3, 2]");
