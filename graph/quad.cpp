@@ -95,13 +95,18 @@ Quad tanh(const Quad& x) {
   return e / (e + 2.0);
 }
 Quad erf(const Quad& x) {
-  if (isnan(x)) return x;
+  if (isnan(x) || x == 0.0) return x;
   if (x > 12.0) return 1.0;
   if (x < -12.0) return -1.0;
   return make(boost::math::erf(real(x)));
 }
-Quad pow(const Quad& x, const Quad& y) { return make(Real(boost::multiprecision::pow(real(x), real(y)))); }
-Quad abs(const Quad& x) { return x < 0.0 ? -x : x; }
+Quad pow(const Quad& x, const Quad& y) {
+  using boost::multiprecision::abs, boost::multiprecision::fmod, boost::multiprecision::pow;
+  if (isnan(y)) return x == 1.0 ? x : y;
+  const bool odd = isfinite(y) && abs(Real(fmod(real(y), Real(2)))) == 1;
+  return make(Real(pow(x == 0.0 && !odd ? Real(0) : real(x), real(y))));
+}
+Quad abs(const Quad& x) { return make(Real(boost::multiprecision::fabs(real(x)))); }
 Quad floor(const Quad& x) { return isfinite(x) ? make(Real(boost::multiprecision::floor(real(x)))) : x; }
 bool isnan(const Quad& x) { return boost::multiprecision::isnan(real(x)); }
 bool isinf(const Quad& x) { return boost::multiprecision::isinf(real(x)); }

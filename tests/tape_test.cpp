@@ -1,9 +1,43 @@
 // The tape itself: recording, handles, errors, depth.
 #include <spool/spool.hpp>
 
+#include <pthread.h>
+
+#include <exception>
+#include <functional>
+
 #include "catch.hpp"
 
 using namespace spool;
+
+namespace {
+
+// Runs f on a thread whose stack is so small that nothing in it can recurse over a long tape.
+void with_small_stack(const std::function<void()>& f) {
+  struct Call {
+    const std::function<void()>& f;
+    std::exception_ptr error;
+  } call{f, nullptr};
+  const auto run = [](void* p) -> void* {
+    Call& c = *static_cast<Call*>(p);
+    try {
+      c.f();
+    } catch (...) {
+      c.error = std::current_exception();
+    }
+    return nullptr;
+  };
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  REQUIRE(pthread_attr_setstacksize(&attributes, 256 * 1024) == 0);
+  pthread_t thread;
+  REQUIRE(pthread_create(&thread, &attributes, run, &call) == 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (call.error) std::rethrow_exception(call.error);
+}
+
+}  // namespace
 
 TEST_CASE("equal ops are one node") {
   Tape tape;
@@ -13,15 +47,47 @@ TEST_CASE("equal ops are one node") {
   CHECK(tanh(x) != sigmoid(x));
 }
 
-TEST_CASE("a chain of a million steps records, differentiates and runs") {
-  Tape tape;
-  const Var first = tape.input(Tensor({1}, {0.5}));
-  Var x = first;
-  for (int i = 0; i < 1'000'000; ++i) x = tanh(x);
-  const Var g = grad(sum(x), first);
-  tape.run({x, g});
-  CHECK(tape.read(x).at(0) == Approx(0.0012247).epsilon(1e-3));  // ~ sqrt(3 / 2n)
-  CHECK(tape.read(g).at(0) > 0);
+TEST_CASE("a chain of a million steps records, differentiates, runs and goes, in 256 KB of stack") {
+  with_small_stack([] {
+    Tape tape;
+    const Var first = tape.input(Tensor({1}, {0.5}));
+    Var x = first;
+    for (int i = 0; i < 1'000'000; ++i) x = tanh(x);
+    const Var g = grad(sum(x), first);
+    tape.run({x, g});
+    CHECK(tape.read(x).at(0) == Approx(0.0012247).epsilon(1e-3));  // ~ sqrt(3 / 2n)
+    CHECK(tape.read(g).at(0) > 0);
+    CHECK(stats(tape).nodes > 3'000'000);
+  });
+}
+
+TEST_CASE("a chain of fifty thousand steps has a second gradient, in 256 KB of stack") {
+  with_small_stack([] {
+    Tape tape(DType::f64);
+    const Var first = tape.input(Tensor({1}, {0.5}));
+    Var x = first;
+    for (int i = 0; i < 50'000; ++i) x = x * 0.9999 + 1e-5 * x * x;
+    const Var g = grad(sum(x), first), gg = grad(sum(g), first);
+    tape.run({g, gg});
+    CHECK(tape.read(g).at(0) > 0);
+    CHECK(tape.read(gg).at(0) > 0);
+  });
+}
+
+TEST_CASE("clear() keeps memory and moves the draw on") {
+  Tape tape(TapeOptions{.seed = 7});
+  const auto record_some = [&] {
+    Var x = tape.input(Tensor({2}));
+    for (int i = 0; i < 100; ++i) x = tanh(x);
+    return tape.size();
+  };
+  const std::uint32_t nodes = record_some();
+  const std::size_t bytes = tape.bytes();
+  tape.clear();
+  CHECK(tape.size() == 0);
+  CHECK(tape.random() == RandomState{7, 1});
+  CHECK(record_some() == nodes);
+  CHECK(tape.bytes() == bytes);
 }
 
 namespace {
