@@ -75,9 +75,10 @@ std::map<std::string, Function> elementwise() {
 std::map<std::string, Function> reductions() {
   std::map<std::string, Function> f;
   const std::map<std::string, Axes> places{{"all", {}}, {"0", 0}, {"1", 1}, {"2", 2}, {"0 2", {0, 2}}};
-  for (const auto& [place, axes] : places) {
-    const auto add = [&, axes = axes](const std::string& name, auto reduction) {
-      f[name + " " + place] = one([axes, reduction](Var x) { return reduction(x, axes); });
+  for (const auto& entry : places) {
+    const auto add = [&](const std::string& name, auto reduction) {
+      f[name + " " + entry.first] =
+          one([axes = entry.second, reduction](Var x) { return reduction(x, axes); });
     };
     add("sum", [](Var x, const Axes& a) { return sum(x, a); });
     add("mean", [](Var x, const Axes& a) { return mean(x, a); });

@@ -142,7 +142,7 @@ void fold_columns(const Folding& f, const T* x, T* out) {
   for_each_run(f.kept, [&](std::int64_t base, std::int64_t columns, std::int64_t) {
     for (std::int64_t first = 0; first < columns; first += block) {
       const std::int64_t width = std::min(block, columns - first);
-      partial.fill(Fold::start());
+      std::fill_n(partial.begin(), width, Fold::start());
       for_each_offset(f.folded, [&](std::int64_t offset) {
         const T* const row = x + base + offset + first;
         for (std::int64_t j = 0; j < width; ++j) {

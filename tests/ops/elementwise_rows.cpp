@@ -46,8 +46,8 @@ std::vector<Sample> choices() {
   return {{{whole({5}, 3), real({5}), real({5}, 3, 4)}},
           {{whole({2, 1}, {0, 2}), real({3}), real({})}},
           {{whole({3}, {1, 0, 1}), real({2, 1}), real({2, 3}, 3, 4)}},
-          {{whole({}, {1}), real({}), real({2})}},
-          {{whole({0}, {}), real({0}), real({1})}}};
+          {{whole({}, std::vector<double>{1}), real({}), real({2})}},
+          {{whole({0}, 2), real({0}), real({1})}}};
 }
 
 }  // namespace
@@ -87,7 +87,7 @@ std::vector<OpRow> elementwise_rows() {
       function("tanh", tanh, unary(-4, 4), std::tanh),
       function("erf", erf, unary(-3, 3), std::erf),
       function(
-          "logical_not", logical_not, {{{whole({4}, 2)}}, {{whole({0}, {})}}},
+          "logical_not", logical_not, {{{whole({4}, 2)}}, {{whole({0}, 2)}}},
           [](double x) { return x == 0 ? 1.0 : 0.0; }, Smooth::no),
       function(
           "detach", detach, unary(), [](double x) { return x; }, Smooth::no),
