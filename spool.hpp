@@ -15,6 +15,17 @@
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
 #include <spool/io/vocabulary.hpp>
+#include <spool/layers/activation.hpp>
+#include <spool/layers/cell.hpp>
+#include <spool/layers/embedding.hpp>
+#include <spool/layers/gru_cell.hpp>
+#include <spool/layers/init.hpp>
+#include <spool/layers/linear.hpp>
+#include <spool/layers/lstm_cell.hpp>
+#include <spool/layers/recurrent.hpp>
+#include <spool/layers/rnn_cell.hpp>
+#include <spool/layers/unroll.hpp>
+#include <spool/layers/wrap.hpp>
 #include <spool/ops/activation.hpp>
 #include <spool/ops/conv.hpp>
 #include <spool/ops/ctc.hpp>

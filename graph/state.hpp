@@ -140,6 +140,12 @@ class Carried {
     return map_state(like_, [&](const Var&) { return tape.input(values_[i++], "carried", where); });
   }
 
+  /// Sets inputs that on() has made to these numbers: to run one recording again and again.
+  void bind(const S& inputs) const {
+    std::size_t i = 0;
+    for_each_var(inputs, [&](const Var& v) { v.tape().set(v, values_[i++]); });
+  }
+
   const std::vector<Tensor>& values() const { return values_; }
   std::vector<Tensor>& values() { return values_; }
 

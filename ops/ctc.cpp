@@ -2,7 +2,7 @@
 #include <spool/ops/ctc.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/index.hpp>
-#include <spool/ops/kernels/whole.hpp>
+#include <spool/ops/whole.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
 #include <spool/ops/reduce.hpp>
@@ -34,12 +34,12 @@ constexpr OpDef ctc_labels_op{
       const auto blank = static_cast<T>(a.attrs[2]);
       std::fill_n(a.out, a.size(), blank);
       for (std::int64_t b = 0; b < batch; ++b) {
-        kernels::whole("input length", a.in[2][b], b, 0, frames);
-        const std::int64_t count = kernels::whole("target length", a.in[1][b], b, 0, most);
+        detail::whole("input length", a.in[2][b], b, 0, frames);
+        const std::int64_t count = detail::whole("target length", a.in[1][b], b, 0, most);
         for (std::int64_t s = 0; s < count; ++s) {
           const std::int64_t position = b * most + s;
           const T label = a.in[0][position];
-          kernels::whole("target", label, position, 0, classes - 1);
+          detail::whole("target", label, position, 0, classes - 1);
           if (label == blank)
             throw std::domain_error(
                 fmt::format("target {} at position {} is the blank", a.attrs[2], position));

@@ -1,6 +1,6 @@
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/index.hpp>
-#include <spool/ops/kernels/whole.hpp>
+#include <spool/ops/whole.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
 
@@ -30,7 +30,7 @@ constexpr OpDef gather_op{
       const T *x = a.in[0], *index = a.in[1];
       for (std::int64_t i = 0; i < a.size(); ++i) {
         const std::int64_t outer = i / (to.along * to.inner), inner = i % to.inner;
-        a.out[i] = x[(outer * from + kernels::index(index[i], i, from)) * to.inner + inner];
+        a.out[i] = x[(outer * from + detail::index(index[i], i, from)) * to.inner + inner];
       }
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
@@ -56,7 +56,7 @@ constexpr OpDef scatter_add_op{
       const T *x = a.in[0], *index = a.in[1];
       for (std::int64_t i = 0; i < a.in_size(0); ++i) {
         const std::int64_t outer = i / (from.along * from.inner), inner = i % from.inner;
-        a.out[(outer * extent + kernels::index(index[i], i, extent)) * from.inner + inner] += x[i];
+        a.out[(outer * extent + detail::index(index[i], i, extent)) * from.inner + inner] += x[i];
       }
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
@@ -81,7 +81,7 @@ constexpr OpDef take_rows_op{
     .eval = eval_of([]<class T>(const Args<T>& a) {
       const auto table = a.in_shapes[0]->split(0);
       for (std::int64_t i = 0; i < a.in_size(1); ++i)
-        std::copy_n(a.in[0] + kernels::index(a.in[1][i], i, table.along) * table.inner, table.inner,
+        std::copy_n(a.in[0] + detail::index(a.in[1][i], i, table.along) * table.inner, table.inner,
                     a.out + i * table.inner);
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
@@ -106,7 +106,7 @@ constexpr OpDef scatter_rows_add_op{
       std::fill_n(a.out, a.size(), T(0));
       for (std::int64_t i = 0; i < a.in_size(1); ++i) {
         const T* row = a.in[0] + i * table.inner;
-        T* to = a.out + kernels::index(a.in[1][i], i, table.along) * table.inner;
+        T* to = a.out + detail::index(a.in[1][i], i, table.along) * table.inner;
         for (std::int64_t j = 0; j < table.inner; ++j) to[j] += row[j];
       }
     }),
@@ -128,7 +128,7 @@ constexpr OpDef one_hot_op{
       const std::int64_t depth = a.attrs[0];
       std::fill_n(a.out, a.size(), static_cast<T>(unpack(a.attrs[2])));
       for (std::int64_t i = 0; i < a.in_size(0); ++i)
-        a.out[i * depth + kernels::index(a.in[0][i], i, depth)] = static_cast<T>(unpack(a.attrs[1]));
+        a.out[i * depth + detail::index(a.in[0][i], i, depth)] = static_cast<T>(unpack(a.attrs[1]));
     }),
     .describe = [](Attrs a) { return fmt::format("{}, {} or {}", a[0], unpack(a[1]), unpack(a[2])); },
 };
@@ -145,7 +145,7 @@ constexpr OpDef reversed_rows_op{
     .eval = eval_of([]<class T>(const Args<T>& a) {
       const std::int64_t steps = a.attrs[0], batch = a.in_size(0);
       for (std::int64_t b = 0; b < batch; ++b) {
-        const std::int64_t length = kernels::whole("length", a.in[0][b], b, 0, steps);
+        const std::int64_t length = detail::whole("length", a.in[0][b], b, 0, steps);
         for (std::int64_t t = 0; t < steps; ++t)
           a.out[t * batch + b] = static_cast<T>((t < length ? length - 1 - t : t) * batch + b);
       }

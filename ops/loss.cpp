@@ -2,7 +2,7 @@
 #include <spool/ops/activation.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/index.hpp>
-#include <spool/ops/kernels/whole.hpp>
+#include <spool/ops/whole.hpp>
 #include <spool/ops/loss.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
@@ -35,7 +35,7 @@ constexpr OpDef class_index_op{
       const auto ignored = static_cast<T>(a.attrs[1]);
       for (std::int64_t i = 0; i < a.size(); ++i) {
         const T target = a.in[0][i];
-        if (target != ignored) kernels::whole("target", target, i, 0, classes - 1);
+        if (target != ignored) detail::whole("target", target, i, 0, classes - 1);
         a.out[i] = target == ignored ? T(0) : target;
       }
     }),

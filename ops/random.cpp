@@ -1,6 +1,6 @@
 #include <spool/graph/error.hpp>
 #include <spool/ops/elementwise.hpp>
-#include <spool/ops/kernels/philox.hpp>
+#include <spool/ops/philox.hpp>
 #include <spool/ops/random.hpp>
 #include <spool/ops/record.hpp>
 

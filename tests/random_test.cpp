@@ -1,6 +1,6 @@
 // Random numbers: the generator against its published vectors, the ops' distributions, and what makes two
 // draws equal or different.
-#include <spool/ops/kernels/philox.hpp>
+#include <spool/ops/philox.hpp>
 #include <spool/spool.hpp>
 
 #include <algorithm>

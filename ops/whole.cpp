@@ -1,11 +1,11 @@
-#include <spool/ops/kernels/whole.hpp>
+#include <spool/ops/whole.hpp>
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <stdexcept>
 
-namespace spool::kernels {
+namespace spool::detail {
 
 void refuse_whole(const char* what, double value, std::int64_t position, std::int64_t first,
                   std::int64_t last) {
@@ -16,4 +16,4 @@ void refuse_whole(const char* what, double value, std::int64_t position, std::in
   throw std::domain_error(fmt::format("{} is outside {}..{}", which, first, last));
 }
 
-}  // namespace spool::kernels
+}  // namespace spool::detail

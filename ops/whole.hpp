@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace spool::kernels {
+namespace spool::detail {
 
 /// Throws the std::domain_error that says what is wrong with an index, where it stands and what is allowed.
 [[noreturn]] void refuse_whole(const char* what, double value, std::int64_t position, std::int64_t first,
@@ -28,4 +28,4 @@ std::int64_t index(const T& number, std::int64_t position, std::int64_t size) {
   return whole("index", number, position, 0, size - 1);
 }
 
-}  // namespace spool::kernels
+}  // namespace spool::detail

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Holds the listings in README.md and docs/ against what they are listings of.
+
+    check.py SOURCE_ROOT BUILD_ROOT [--write]
+
+A fenced block after `<!-- file: PATH -->` is that file's text; after `<!-- output of PROGRAM -->` it is what that
+program of the build prints. With --write the blocks are brought up to date instead.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+MARKED = re.compile(r"(<!-- (file:|output of) ([^ ]+) -->\n```[a-z]*\n)(.*?)(```\n)", re.S)
+
+
+def content(kind, name, root, build):
+    if kind == "file:":
+        return (root / name).read_text()
+    return subprocess.run([build / name], capture_output=True, text=True, check=True).stdout
+
+
+def main():
+    root, build = map(pathlib.Path, sys.argv[1:3])
+    write = "--write" in sys.argv
+    blocks, stale = 0, []
+    for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        text = page.read_text()
+        fresh = MARKED.sub(lambda m: m[1] + content(m[2], m[3], root, build) + m[5], text)
+        blocks += len(MARKED.findall(text))
+        if fresh != text:
+            stale.append(page.relative_to(root))
+            if write:
+                page.write_text(fresh)
+    print(f"{blocks} listings")
+    if stale and not write:
+        sys.exit("out of date: " + ", ".join(map(str, stale)) + "\n"
+                 "bring them up to date with tests/docs/check.py . build --write")
+    if blocks == 0:
+        sys.exit("no listings found")
+
+
+main()
