@@ -1,0 +1,98 @@
+#include "generate.hpp"
+
+#include "corpus.hpp"
+#include "model.hpp"
+#include "train.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace char_lm {
+
+namespace {
+
+// Chooses the next character by its scores: softmax(scores / temperature), cut to the top k, then to the
+// smallest set that holds probability p (Holtzman et al. 2020), then renormalised by drawing below its sum.
+int choose(const spool::Tensor& scores, const Options& o, spool::Philox& random) {
+  std::vector<int> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto score = [&](int i) { return scores.at(static_cast<std::size_t>(i)); };
+  std::ranges::stable_sort(order, std::greater{}, score);
+  if (o.temperature == 0) return order[0];
+
+  std::vector<double> p;
+  for (int i : order) p.push_back(std::exp((score(i) - score(order[0])) / o.temperature));
+  if (o.top_k > 0 && p.size() > static_cast<std::size_t>(o.top_k))
+    p.resize(static_cast<std::size_t>(o.top_k));
+  const double enough = o.top_p * std::accumulate(p.begin(), p.end(), 0.0);
+  double sum = 0;
+  std::size_t kept = 0;
+  while (kept < p.size() && sum < enough) sum += p[kept++];
+
+  double left = random.uniform() * sum;
+  for (std::size_t i = 0; i < kept; ++i) {
+    left -= p[i];
+    if (left < 0) return order[i];
+  }
+  return order[kept - 1];
+}
+
+template <class R>
+void write(const CharLm<R>& model, const spool::Vocabulary& vocabulary, const Options& o) {
+  spool::Tape tape;
+  const spool::Var token = tape.input(spool::Shape{1, 1}, "character");
+  auto carried = model.zero_state(1);
+  const auto state = carried.on(tape);
+  const auto [scores, next] = model(token, state, /*training=*/false);
+  spool::Vars wanted = spool::flatten(next);
+  wanted.push_back(scores);
+
+  const auto read = [&](int character) {
+    tape.set(token, std::span(&character, 1));
+    carried.bind(state);
+    tape.run(wanted);
+    carried = spool::Carried(next);
+    return tape.read(scores);
+  };
+
+  spool::Philox random(o.seed);
+  const std::string prime = o.prime.empty() ? "\n" : o.prime;
+  spool::Tensor last;
+  for (int character : vocabulary.encode(prime, "--prime")) last = read(character);
+  fmt::print("{}", o.prime);
+  for (int i = 0; i < o.length; ++i) {
+    const int character = choose(last, o, random);
+    fmt::print("{}", vocabulary.decode(character));
+    last = read(character);
+  }
+  fmt::print("\n");
+}
+
+}  // namespace
+
+void sample(const Options& o, const spool::Checkpoint& c) {
+  const spool::Vocabulary vocabulary(c.model.at("vocabulary"));
+  with_model(o, vocabulary.size(), [&](const auto& model) {
+    spool::restore(model.parameters(), c.state.part("model"));
+    write(model, vocabulary, o);
+    return 0;
+  });
+}
+
+void eval(const Options& o, const spool::Checkpoint& c) {
+  const Corpus corpus = read_corpus(o);
+  if (corpus.fingerprint != c.model.at("text"))
+    throw spool::FileError(fmt::format("{}: the text has changed since the model learnt it",
+                                       o.text.empty() ? "the embedded text" : o.text));
+  with_model(o, corpus.vocabulary.size(), [&](const auto& model) {
+    spool::restore(model.parameters(), c.state.part("model"));
+    fmt::print("validation loss {:.4f}\ntest loss {:.4f}  (nats per character)\n",
+               evaluate(model, corpus.parts.validation, o), evaluate(model, corpus.parts.test, o));
+    return 0;
+  });
+}
+
+}  // namespace char_lm
