@@ -115,6 +115,17 @@ TEST_CASE("a value that was not asked for can't be read once parameters have cha
   CHECK(tape_error([&] { tape.read(b); }).starts_with("read: add [2] was not asked for"));
 }
 
+TEST_CASE("a parameter that changed its shape under a tape is refused") {
+  Param w("w", Tensor({2}));
+  Tape tape;
+  const Var y = tape.param(w) * 2;
+  w.edit() = Tensor({3});
+  CHECK(shape_error([&] { tape.run({y}); }) ==
+        "param \"w\" was recorded as [2] and now holds [3]; record the tape again");
+  tape.clear();
+  CHECK(tape.read(tape.param(w) * 2).shape() == Shape{3});
+}
+
 TEST_CASE("check_finite names the first op that goes wrong") {
   Tape tape(TapeOptions{.check_finite = true});
   const Var x = tape.input(Tensor({2}, {1, -1}), "x");

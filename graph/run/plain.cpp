@@ -80,10 +80,19 @@ class Interpreter {
     if (is_input(op))
       load(id, tape_.bound(id));
     else if (is_param(op))
-      load(id, tape_.param_at(id).value());
+      load(id, param_value(id));
     else
       eval(id, op);
     if (tape_.checks_finite()) check_finite(id);
+  }
+
+  // Whoever edits a parameter in place can put a tensor of another shape there.
+  const Tensor& param_value(std::uint32_t id) const {
+    const Param& p = tape_.param_at(id);
+    if (p.shape() != tape_.shape(id))
+      throw ShapeError(fmt::format("{} was recorded as {} and now holds {}; record the tape again",
+                                   tape_.label(id), tape_.shape(id).text(), p.shape().text()));
+    return p.value();
   }
 
   // Reads a tensor in place when it is of this type, else converts it.
