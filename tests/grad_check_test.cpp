@@ -140,14 +140,14 @@ TEST_CASE("indices are left out by wrt, and random ops keep their draw") {
 }
 
 namespace {
-struct Cell {
+struct TwoStates {
   Var h, c;
 };
-struct CellInputs {
+struct StepInputs {
   Var x;
-  std::vector<Cell> layers;
+  std::vector<TwoStates> layers;
 };
-Cell step(Var x, const Cell& s) {
+TwoStates step(Var x, const TwoStates& s) {
   const Var c = sigmoid(x) * s.c + tanh(x + s.h);
   return {sigmoid(s.h) * tanh(c), c};
 }
@@ -156,11 +156,11 @@ Cell step(Var x, const Cell& s) {
 TEST_CASE("states enter by field and leave as states") {
   Tape tape;
   const auto leaf = [&](std::initializer_list<double> v) { return tape.input(Tensor({1, 2}, v)); };
-  const CellInputs at{leaf({0.1, -0.7}), {{leaf({1, 2}), leaf({0.3, 4})}, {leaf({-1, 0}), leaf({2, 0.5})}}};
-  const auto two_layers = [](Tape&, const CellInputs& in) {
-    std::vector<Cell> out;
+  const StepInputs at{leaf({0.1, -0.7}), {{leaf({1, 2}), leaf({0.3, 4})}, {leaf({-1, 0}), leaf({2, 0.5})}}};
+  const auto two_layers = [](Tape&, const StepInputs& in) {
+    std::vector<TwoStates> out;
     Var x = in.x;
-    for (const Cell& s : in.layers) x = out.emplace_back(step(x, s)).h;
+    for (const TwoStates& s : in.layers) x = out.emplace_back(step(x, s)).h;
     return out;
   };
   const GradReport report = grad_check_state(two_layers, at, {.order = 2, .names = {"x", "h0", "c0"}});
