@@ -62,7 +62,8 @@ struct Axis {
   std::vector<double> ticks = {};
 
   double place(double v) const {  // 0 at the low end, 1 at the high end
-    return log ? std::log(v / low) / std::log(high / low) : (v - low) / (high - low);
+    if (!log) return (v - low) / (high - low);
+    return (std::log(v) - std::log(low)) / (std::log(high) - std::log(low));
   }
   bool shows(double v) const { return std::abs(v) < 1e300 && (!log || v > 1e-300); }
 };

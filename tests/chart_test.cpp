@@ -91,6 +91,7 @@ TEST_CASE("charts of nothing, of one point and of extremes are charts") {
                                         {{"none", {NAN}, {NAN}}},
                                         {{"huge", {0, 1}, {-1e308, 1e308}}},
                                         {{"large", {0, 1}, {-9e299, 9e299}}},
+                                        {{"wide", {0, 1, 2}, {1e-290, 1, 1e290}}},
                                         {{"tiny", {0, 1e-320}, {1e-310, 5e-324}}},
                                         {{"offset", {1e15, 1e15 + 1}, {1e9, 1e9 + 1e-3}}}})
     for (const bool log : {false, true}) CHECK(chart(series, {.log_y = log}).ends_with("</svg>\n"));
