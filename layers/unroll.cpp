@@ -1,8 +1,8 @@
 #include <spool/graph/error.hpp>
 #include <spool/layers/unroll.hpp>
 #include <spool/ops/elementwise.hpp>
-#include <spool/ops/whole.hpp>
 #include <spool/ops/record.hpp>
+#include <spool/ops/whole.hpp>
 
 #include <fmt/format.h>
 
@@ -18,8 +18,7 @@ constexpr OpDef lengths_op{
     .shape = shapes::same,
     .eval = eval_of([]<class T>(const Args<T>& a) {
       for (std::int64_t i = 0; i < a.size(); ++i)
-        a.out[i] =
-            static_cast<T>(static_cast<double>(detail::whole("length", a.in[0][i], i, 0, a.attrs[0])));
+        a.out[i] = static_cast<T>(static_cast<double>(detail::whole("length", a.in[0][i], i, 0, a.attrs[0])));
     }),
 };
 

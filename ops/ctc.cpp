@@ -2,10 +2,10 @@
 #include <spool/ops/ctc.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/index.hpp>
-#include <spool/ops/whole.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
 #include <spool/ops/reduce.hpp>
+#include <spool/ops/whole.hpp>
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/index.hpp>
-#include <spool/ops/whole.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
+#include <spool/ops/whole.hpp>
 
 #include <fmt/format.h>
 

@@ -2,12 +2,12 @@
 #include <spool/ops/activation.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/index.hpp>
-#include <spool/ops/whole.hpp>
 #include <spool/ops/loss.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
 #include <spool/ops/reduce.hpp>
 #include <spool/ops/softmax.hpp>
+#include <spool/ops/whole.hpp>
 
 #include <fmt/format.h>
 
