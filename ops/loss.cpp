@@ -42,16 +42,17 @@ constexpr OpDef class_index_op{
 };
 
 // Checks what the class losses are given. log_probs or logits [..., V], targets [...], weight [V].
-void check_classes(const char* op, const Operand& x, const Operand& targets, Var weight) {
+void check_classes(const char* op, const Operand& x, const Operand& targets,
+                   const std::optional<Var>& weight) {
   const Var scores = var_of(op, x), classes = var_of(op, targets);
   const int last = scores.shape().rank() - 1;
   if (last < 0) fail_shape(op, "needs a last axis of classes", {scores}, x.where());
   if (classes.shape() != scores.shape().without(last))
     fail_shape(op, "targets must have the shape of the scores without their last axis, the classes",
                {scores, classes}, x.where());
-  if (weight.valid() && weight.shape() != Shape{scores.shape()[last]})
+  if (weight && var_of(op, *weight).shape() != Shape{scores.shape()[last]})
     fail_shape(op, fmt::format("weight must be [{}], one for each class", scores.shape()[last]),
-               {scores, classes, weight}, x.where());
+               {scores, classes, *weight}, x.where());
 }
 
 // The loss of log-probabilities, after the checks.
@@ -64,13 +65,13 @@ Var class_loss(Var log_probs, Var targets, const CrossEntropyOptions& o) {
 
   Var loss = -reshape(gather(rows, reshape(index, {n, 1}), 1), {n});
   Var weight = counted;
-  if (o.weight.valid()) {
-    const Var each = gather(o.weight, index, 0);
+  if (o.weight) {
+    const Var each = gather(*o.weight, index, 0);
     weight = where(counted, each, 0);
     loss = loss * each;
   }
   if (o.label_smoothing > 0) {
-    const Var spread = -sum(o.weight.valid() ? rows * o.weight : rows, 1);
+    const Var spread = -sum(o.weight ? rows * *o.weight : rows, 1);
     loss = loss * (1 - o.label_smoothing) + spread * (o.label_smoothing / static_cast<double>(classes));
   }
   loss = where(counted, loss, 0);
@@ -83,7 +84,7 @@ Var class_loss(Var log_probs, Var targets, const CrossEntropyOptions& o) {
 // x, once the target is known to have its shape (or to be a number).
 Var same_shape(const char* op, const Operand& x, const Operand& target) {
   const Var v = var_of(op, x);
-  if (!target.is_number() && target.var().shape() != v.shape())
+  if (!target.is_number() && var_of(op, target).shape() != v.shape())
     fail_shape(op, "operand and target differ in shape", {v, target.var()}, x.where());
   return v;
 }
@@ -95,8 +96,8 @@ Var huber(Var d, double delta) {
 }
 
 // The losses times weights that broadcast to them, if there are any.
-Var weighted(Var losses, Var weight) {
-  return weight.valid() ? losses * broadcast_to(weight, losses.shape()) : losses;
+Var weighted(Var losses, const std::optional<Var>& weight) {
+  return weight ? losses * broadcast_to(*weight, losses.shape()) : losses;
 }
 
 // Operands: probabilities, targets. Both limits are PyTorch's.

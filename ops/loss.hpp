@@ -6,6 +6,8 @@
 #include <spool/graph/op.hpp>
 #include <spool/graph/tape.hpp>
 
+#include <optional>
+
 namespace spool {
 
 /// How the losses of single elements become one number.
@@ -20,13 +22,13 @@ enum class Reduction {
 Var reduced(Operand losses, Reduction reduction);
 
 struct NllOptions {
-  Var weight = {};                        ///< [V], one for each class; empty: all 1
+  std::optional<Var> weight = {};         ///< [V], one for each class; without it all 1
   std::int64_t ignore_index = -100;       ///< elements with this target count for nothing
   Reduction reduction = Reduction::mean;  ///< mean divides by the sum of the counted elements' weights
 };
 
 struct CrossEntropyOptions {
-  Var weight = {};
+  std::optional<Var> weight = {};
   std::int64_t ignore_index = -100;
   double label_smoothing = 0;  ///< 0..1: this share of each target is spread evenly over all classes
   Reduction reduction = Reduction::mean;
@@ -65,7 +67,7 @@ struct SmoothL1Options {
 Var smooth_l1_loss(Operand x, Operand target, const SmoothL1Options& options = {});
 
 struct BceOptions {
-  Var weight = {};  ///< of the elements; broadcasts to x
+  std::optional<Var> weight = {};  ///< of the elements; broadcasts to x
   Reduction reduction = Reduction::mean;
 };
 /// -(target log x + (1 - target) log(1 - x)) of probabilities x. As PyTorch, logarithms stop at -100 and the
@@ -73,8 +75,8 @@ struct BceOptions {
 Var binary_cross_entropy(Operand x, Operand target, const BceOptions& options = {});
 
 struct BceWithLogitsOptions {
-  Var weight = {};      ///< of the elements; broadcasts to x
-  Var pos_weight = {};  ///< of the positive term; broadcasts to x
+  std::optional<Var> weight = {};      ///< of the elements; broadcasts to x
+  std::optional<Var> pos_weight = {};  ///< of the positive term; broadcasts to x
   Reduction reduction = Reduction::mean;
 };
 /// binary_cross_entropy of sigmoid(x), accurate for logits of any size.

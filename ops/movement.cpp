@@ -161,7 +161,7 @@ std::optional<Shape> broadcast_shapes(const Shape& a, const Shape& b) {
 }
 
 Var broadcast_to(Operand x, const Shape& shape) {
-  if (!x.is_number() && x.var().shape() == shape) return x.var();
+  if (!x.is_number() && var_of("broadcast_to", x).shape() == shape) return x.var();
   return record(broadcast_op, std::span(&x, 1), shape.dims());
 }
 
@@ -180,7 +180,7 @@ Var sum_to(Operand x, const Shape& shape) {
 }
 
 Var reshape(Operand x, const Shape& shape) {
-  if (!x.is_number() && x.var().shape() == shape) return x.var();
+  if (!x.is_number() && var_of("reshape", x).shape() == shape) return x.var();
   return record(reshape_op, std::span(&x, 1), shape.dims());
 }
 

@@ -22,7 +22,7 @@ Var var_of(const char* op, const Operand& o) {
 }
 
 int axis_of(const char* op, Var x, int axis, const Where& where) {
-  const int rank = x.shape().rank();
+  const int rank = var_of(op, x).shape().rank();
   if (axis < -rank || axis >= rank)
     fail_shape(op, fmt::format("axis {} does not exist in an array of rank {}", axis, rank), {x}, where);
   return axis < 0 ? axis + rank : axis;

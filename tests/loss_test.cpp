@@ -181,3 +181,19 @@ TEST_CASE("binary cross-entropy refuses what is no probability") {
           "binary_cross_entropy: probability 1.5 is outside 0..1; logits go to bce_with_logits");
   }
 }
+
+TEST_CASE("no loss hides a NaN") {
+  Tape tape(DType::f64);
+  const Var x = tape.input(Tensor({2, 2}, {0.5, std::nan(""), 0.25, 0.5}, DType::f64));
+  const Var y = tape.input(Tensor({2, 2}, {0.5, 0.25, 0.5, 0.25}, DType::f64));
+  const Var classes = tape.tokens({2}, std::vector<int>{0, 1});
+  const Var one = tape.tokens({1}, std::vector<int>{1}), two = tape.tokens({1}, std::vector<int>{2});
+  const Var label = tape.tokens({1, 1}, std::vector<int>{1});
+  for (const Var loss :
+       {cross_entropy(x, classes), cross_entropy(x, classes, {.label_smoothing = 0.1}), mse_loss(x, y),
+        l1_loss(x, y), huber_loss(x, y), smooth_l1_loss(x, y), binary_cross_entropy(x, y),
+        binary_cross_entropy(y, x), bce_with_logits(x, y), bce_with_logits(y, x), kl_div(x, y), kl_div(y, x),
+        kl_div(x, y, {.log_target = true}), kl_div(y, x, {.log_target = true}),
+        ctc_loss(reshape(x, {2, 1, 2}), label, two, one, {.zero_infinity = true})})
+    CHECK(std::isnan(tape.value(loss)));
+}
