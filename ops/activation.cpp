@@ -13,6 +13,8 @@ namespace spool {
 
 namespace {
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 // Only exp of numbers <= 0 is taken: it can't overflow, and e / (1 + e) keeps all digits of a tiny result.
 constexpr OpDef sigmoid_op =
     elementwise("sigmoid", 1, map([](auto x) {
@@ -53,7 +55,9 @@ constexpr OpDef softplus_op = elementwise(
     }),
     [](const Step& s, Var g) -> Grads {
       const Var z = s.in(0) * unpack(s.attr(0));
-      return {where(gt(z, unpack(s.attr(1))), g, g * sigmoid(z))};
+      const double threshold = unpack(s.attr(1));
+      const Var smooth = g * sigmoid(z);
+      return {threshold == infinity ? smooth : where(gt(z, threshold), g, smooth)};
     },
     describe_numbers);
 
@@ -91,7 +95,7 @@ Var softplus(Operand x, double beta, double threshold) {
 
 Var log_sigmoid(Operand x) {
   const Composed c("log_sigmoid", x);
-  return -softplus(-c.x, 1, std::numeric_limits<double>::infinity());
+  return -softplus(-c.x, 1, infinity);
 }
 
 Var hard_sigmoid(Operand x, double slope, double offset) {
