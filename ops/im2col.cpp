@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/container/static_vector.hpp>
+#include <optional>
 
 namespace spool {
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t most_axes = 3;
 using Numbers = boost::container::small_vector<std::int64_t, 4 * most_axes + 1>;
-using Windows = boost::container::static_vector<Window, most_axes>;
+using Windows = boost::container::small_vector<Window, most_axes>;
 
 // In attributes a window is four numbers.
 void append(Numbers& attrs, std::span<const Window> windows) {
@@ -43,57 +43,69 @@ Shape image_shape(const Shape& columns, std::span<const std::int64_t> sizes) {
   return Shape(std::span<const std::int64_t>(dims.data(), dims.size()));
 }
 
-// One row of windows: columns begin..begin+count-1, of which `inside` hold image elements `from`, from +
-// step, ...; the others lie outside the image.
+// Where an image and its windows lie in memory, axis by axis.
+struct Layout {
+  Layout(const Shape& image, std::span<const Window> w)
+      : windows(w), batch(image[0]), channels(image[1]), last(w.size() - 1) {
+    for (std::size_t i = 0; i <= last; ++i) {
+      size[i] = image[static_cast<int>(i) + 2];
+      count[i] = w[i].count(size[i]);
+      taps *= w[i].kernel;
+      area *= size[i];
+      if (i < last) rows *= count[i];
+    }
+  }
+
+  // The start, in one channel of the image, of the elements that row r of the windows sees through a tap;
+  // nothing where that lies outside. Both numbers count through all axes but the last.
+  std::optional<std::int64_t> row_start(std::int64_t tap, std::int64_t r) const {
+    std::int64_t start = 0, step = size[last];
+    for (std::size_t i = last; i-- > 0;) {
+      const Window& w = windows[i];
+      const std::int64_t at = r % count[i] * w.stride - w.padding + tap % w.kernel * w.dilation;
+      if (at < 0 || at >= size[i]) return std::nullopt;
+      start += at * step;
+      step *= size[i];
+      r /= count[i];
+      tap /= w.kernel;
+    }
+    return start;
+  }
+
+  std::span<const Window> windows;
+  std::int64_t batch, channels;
+  std::size_t last;  // axis
+  std::array<std::int64_t, most_axes> size{}, count{};
+  std::int64_t taps = 1, area = 1, rows = 1;
+};
+
+// One row of windows: columns begin..begin+count-1, of which inside_begin..inside_end-1 hold the image's
+// elements from, from + step, ...; the others lie outside.
 struct Row {
   std::int64_t begin, count;
   std::int64_t inside_begin, inside_end;  // counted from begin
   std::int64_t from, step;                // of the element at inside_begin
 };
 
-// Calls f(Row) for all columns, in their order. The last axis is the row; the others are counted through.
+// Calls f(Row) for all columns, in their order.
 template <class F>
-void for_each_row(const Shape& image, std::span<const Window> windows, F&& f) {
-  const std::size_t n = windows.size();
-  std::array<std::int64_t, most_axes> size{}, count{};
-  std::int64_t taps = 1, rows = 1, area = 1;
-  for (std::size_t i = 0; i < n; ++i) {
-    size[i] = image[static_cast<int>(i) + 2];
-    count[i] = windows[i].count(size[i]);
-    taps *= windows[i].kernel;
-    area *= size[i];
-    if (i + 1 < n) rows *= count[i];
-  }
-  const Window& last = windows[n - 1];
-  const std::int64_t channels = image[1], batch = image[0], width = size[n - 1];
-  Row row{
-      .begin = 0, .count = count[n - 1], .inside_begin = 0, .inside_end = 0, .from = 0, .step = last.stride};
-  for (std::int64_t c = 0; c < channels; ++c)
-    for (std::int64_t tap = 0; tap < taps; ++tap) {
-      const std::int64_t shift = tap % last.kernel * last.dilation - last.padding;
-      const std::int64_t first =
-          shift >= 0 ? 0 : std::min(row.count, (-shift + last.stride - 1) / last.stride);
-      const std::int64_t end =
-          shift >= width ? first
-                         : std::clamp((width - shift + last.stride - 1) / last.stride, first, row.count);
-      for (std::int64_t b = 0; b < batch; ++b)
-        for (std::int64_t r = 0; r < rows; ++r, row.begin += row.count) {
-          bool inside = true;
-          std::int64_t offset = 0, weight = width;  // of the row in one channel of the image
-          std::int64_t t = tap / last.kernel, l = r;
-          for (std::size_t i = n - 1; i-- > 0;) {
-            const std::int64_t at = l % count[i] * windows[i].stride - windows[i].padding +
-                                    t % windows[i].kernel * windows[i].dilation;
-            inside = inside && at >= 0 && at < size[i];
-            offset += at * weight;
-            weight *= size[i];
-            l /= count[i];
-            t /= windows[i].kernel;
-          }
-          row.inside_begin = inside ? first : 0;
-          row.inside_end = inside ? end : 0;
-          row.from = (b * channels + c) * area + offset + shift + first * last.stride;
-          f(row);
+void for_each_row(const Layout& at, F&& f) {
+  const Window& w = at.windows[at.last];
+  const std::int64_t width = at.size[at.last], count = at.count[at.last];
+  std::int64_t begin = 0;
+  for (std::int64_t c = 0; c < at.channels; ++c)
+    for (std::int64_t tap = 0; tap < at.taps; ++tap) {
+      // Window l sees element l * stride + shift of the row: inside for first <= l < end.
+      const std::int64_t shift = tap % w.kernel * w.dilation - w.padding;
+      const auto windows_before = [&](std::int64_t position) {
+        return position <= shift ? 0 : std::min(count, (position - shift + w.stride - 1) / w.stride);
+      };
+      const std::int64_t first = windows_before(0), end = windows_before(width);
+      for (std::int64_t b = 0; b < at.batch; ++b)
+        for (std::int64_t r = 0; r < at.rows; ++r, begin += count) {
+          const auto start = at.row_start(tap / w.kernel, r);
+          const std::int64_t from = (b * at.channels + c) * at.area + start.value_or(0);
+          f(Row{begin, count, first, start ? end : first, from + first * w.stride + shift, w.stride});
         }
     }
 }
@@ -111,7 +123,8 @@ constexpr OpDef im2col_op{
     },
     .eval = eval_of([]<class T>(const Args<T>& a) {
       const T fill = static_cast<T>(unpack(a.attrs[0]));
-      for_each_row(*a.in_shapes[0], windows_of(a.attrs.subspan(1)), [&](const Row& row) {
+      const Windows windows = windows_of(a.attrs.subspan(1));
+      for_each_row(Layout(*a.in_shapes[0], windows), [&](const Row& row) {
         T* out = a.out + row.begin;
         std::fill_n(out, row.inside_begin, fill);
         std::int64_t at = row.from;
@@ -145,7 +158,8 @@ constexpr OpDef col2im_op{
     },
     .eval = eval_of([]<class T>(const Args<T>& a) {
       std::fill_n(a.out, a.size(), T(0));
-      for_each_row(*a.out_shape, windows_of(a.attrs.first(a.attrs.size() / 5 * 4)), [&](const Row& row) {
+      const Windows windows = windows_of(a.attrs.first(a.attrs.size() / 5 * 4));
+      for_each_row(Layout(*a.out_shape, windows), [&](const Row& row) {
         const T* x = a.in[0] + row.begin;
         std::int64_t at = row.from;
         for (std::int64_t i = row.inside_begin; i < row.inside_end; ++i, at += row.step) a.out[at] += x[i];

@@ -116,7 +116,13 @@ std::vector<OpRow> window_rows() {
                 [](Tape& t) {
                   im2col(t.input(Tensor({1, 1})), {});
                 },
-                "im2col: windows along 0 axes; one to three are possible\n  a  input  [1, 1]")}},
+                "im2col: windows along 0 axes; one to three are possible\n  a  input  [1, 1]"),
+            error(
+                [](Tape& t) {
+                  im2col(t.input(Tensor({1, 1, 1, 1, 1, 1})), {{}, {}, {}, {}});
+                },
+                "im2col: windows along 4 axes; one to three are possible\n"
+                "  a  input  [1, 1, 1, 1, 1, 1]")}},
       {.name = "im2col over three axes, dilated",
        .f =
            [](Tape&, const Vars& in) {
