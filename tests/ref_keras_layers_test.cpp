@@ -80,7 +80,9 @@ TEST_CASE("Dense and Activation agree with Keras") {
       {"Activation",
        {"softmax", "elu", "selu", "softplus", "softsign", "relu", "tanh", "sigmoid", "hard_sigmoid",
         "linear"}}};
-  for (const auto& [layer, names] : functions) {
+  for (const auto& entry : functions) {
+    const auto& layer = entry.first;
+    const auto& names = entry.second;
     const auto ref = open(layer);
     if (!ref) return;
     CHECK(ref->keys("").size() == names.size());
