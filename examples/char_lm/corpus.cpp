@@ -3,9 +3,12 @@
 #include "embedded_text.hpp"
 
 #include <fmt/format.h>
+
 #include <boost/algorithm/string/split.hpp>
 #include <boost/crc.hpp>
 #include <boost/lexical_cast.hpp>
+#include <span>
+#include <vector>
 
 namespace char_lm {
 
@@ -27,6 +30,16 @@ std::vector<double> fractions(const std::string& text) {
   return values;
 }
 
+// A part of the text as windows of --seq characters from `streams` places at once.
+spool::TextBatches windows(const char* part, std::span<const int> ids, int streams, const Options& o) {
+  if (ids.size() <= static_cast<std::size_t>(streams) * static_cast<std::size_t>(o.seq))
+    throw UsageError{fmt::format(
+        "the {} part has {} characters, too few to read {} characters at {} places at once; give more text, "
+        "a larger part (--split), or a smaller --seq or --batch",
+        part, ids.size(), o.seq, streams)};
+  return {ids, {.streams = streams, .steps = o.seq}};
+}
+
 }  // namespace
 
 Corpus read_corpus(const Options& o) {
@@ -34,12 +47,17 @@ Corpus read_corpus(const Options& o) {
   boost::crc_32_type crc;
   crc.process_bytes(text.data(), text.size());
   const spool::Vocabulary vocabulary(text);
-  Corpus corpus{vocabulary,
-                vocabulary.encode(text),
-                {},
-                fmt::format("{} bytes, crc {:08x}", text.size(), crc.checksum())};
+  const std::vector<int> ids = vocabulary.encode(text);
   const auto f = fractions(o.split);
-  corpus.parts = spool::split_text(corpus.all, f[0], f[1], f[2]);
+  const spool::TextSplit parts = spool::split_text(ids, f[0], f[1], f[2]);
+  constexpr int held_out = 10;  // streams to evaluate on, whatever --batch is, so that results compare
+  Corpus corpus{.vocabulary = vocabulary,
+                .characters = parts.train.size(),
+                .train = windows("training", parts.train, o.batch, o),
+                .validation = windows("validation", parts.validation, held_out, o),
+                .test = {},
+                .fingerprint = fmt::format("{} bytes, crc {:08x}", text.size(), crc.checksum())};
+  if (!parts.test.empty()) corpus.test = windows("test", parts.test, held_out, o);
   return corpus;
 }
 

@@ -5,19 +5,21 @@
 
 #include <spool/spool.hpp>
 
+#include <optional>
 #include <string>
-#include <vector>
 
 namespace char_lm {
 
 struct Corpus {
   spool::Vocabulary vocabulary;
-  std::vector<int> all;
-  spool::TextSplit parts;   // of `all`
-  std::string fingerprint;  // tells whether it is the text that a checkpoint is about
+  std::size_t characters;  // of the part to train on
+  spool::TextBatches train, validation;
+  std::optional<spool::TextBatches> test;  // nothing where --split leaves none
+  std::string fingerprint;                 // tells whether it is the text that a checkpoint is about
 };
 
-/// Reads --text, or the embedded one. Throws spool::FileError, and UsageError for a split that is none.
+/// Reads --text, or the embedded one. Throws spool::FileError, and UsageError for a split that is none or
+/// that leaves a part too short to be read.
 Corpus read_corpus(const Options& options);
 
 }  // namespace char_lm

@@ -59,9 +59,10 @@ void write(const CharLm<R>& model, const spool::Vocabulary& vocabulary, const Op
   };
 
   spool::Philox random(o.seed);
-  const std::string prime = o.prime.empty() ? "\n" : o.prime;
+  std::vector<int> prime = vocabulary.encode(o.prime, "--prime");
+  if (prime.empty()) prime = {0};  // the lowest symbol: the end of a line, in most texts
   spool::Tensor last;
-  for (int character : vocabulary.encode(prime, "--prime")) last = read(character);
+  for (int character : prime) last = read(character);
   fmt::print("{}", o.prime);
   for (int i = 0; i < o.length; ++i) {
     const int character = choose(last, o, random);
@@ -89,8 +90,9 @@ void eval(const Options& o, const spool::Checkpoint& c) {
                                        o.text.empty() ? "the embedded text" : o.text));
   with_model(o, corpus.vocabulary.size(), [&](const auto& model) {
     spool::restore(model.parameters(), c.state.part("model"));
-    fmt::print("validation loss {:.4f}\ntest loss {:.4f}  (nats per character)\n",
-               evaluate(model, corpus.parts.validation, o), evaluate(model, corpus.parts.test, o));
+    fmt::print("validation loss {:.4f}\n", evaluate(model, corpus.validation));
+    if (corpus.test) fmt::print("test loss {:.4f}\n", evaluate(model, *corpus.test));
+    fmt::print("(nats per character)\n");
     return 0;
   });
 }

@@ -56,14 +56,13 @@ auto with_model(const Options& o, std::int64_t vocabulary, F&& f) {
   return f(CharLm<spool::Lstm>(o, vocabulary));
 }
 
-/// Mean loss in nats per character over a text, read as streams side by side with the state carried along.
+/// Mean loss in nats per character, with the state carried from window to window.
 template <class R>
-double evaluate(const CharLm<R>& model, std::span<const int> text, const Options& o) {
-  const spool::TextBatches batches(text, {.streams = 10, .steps = o.seq});
+double evaluate(const CharLm<R>& model, const spool::TextBatches& batches) {
   spool::Tape tape;
-  const spool::Shape shape{o.seq, 10};
+  const spool::Shape shape = batches.at(0).shape;
   const spool::Var x = tape.input(shape, "characters"), y = tape.input(shape, "next characters");
-  auto carried = model.zero_state(10);
+  auto carried = model.zero_state(shape[1]);
   const auto state = carried.on(tape);
   const auto [scores, next] = model(x, state, /*training=*/false);
   const spool::Var loss = spool::cross_entropy(scores, y);

@@ -5,6 +5,7 @@
 #include <boost/program_options.hpp>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <vector>
 
@@ -109,10 +110,11 @@ void check(const Options& o) {
   require(o.top_p > 0 && o.top_p <= 1, fmt::format("--top-p must lie in (0, 1], not {}", o.top_p));
 }
 
-// A value given on the command line must not contradict one that the checkpoint keeps.
+// A value given on the command line must not contradict one that the checkpoint keeps. (A text may have
+// moved; that it is the same text is checked when it is read.)
 void check_against(const po::variables_map& given, const po::variables_map& kept) {
   for (const auto& [name, value] : given) {
-    if (value.defaulted() || !kept.count(name) || kept[name].defaulted()) continue;
+    if (value.defaulted() || !kept.count(name) || kept[name].defaulted() || name == "text") continue;
     const auto text = [](const po::variable_value& v) {
       if (const auto* s = boost::any_cast<std::string>(&v.value())) return *s;
       if (const auto* i = boost::any_cast<int>(&v.value())) return fmt::format("{}", *i);
@@ -158,6 +160,8 @@ Options parse(int argc, char** argv, const std::string& kept) {
     throw UsageError{e.what()};
   }
   check(o);
+  if (!o.text.empty())
+    o.text = std::filesystem::absolute(o.text).string();  // to be found again from elsewhere
   return o;
 }
 

@@ -97,12 +97,10 @@ void draw_curve(const Options& options, const std::vector<Point>& history) {
     validation.x.push_back(p.step);
     validation.y.push_back(p.validation);
   }
-  const std::string path = options.checkpoint + "/loss.svg";
-  std::ofstream out(path);
-  out << spool::line_chart(
-      std::vector{train, validation},
-      {.title = "char_lm: " + options.cell, .x_label = "step", .y_label = "nats per character"});
-  if (!out) throw spool::FileError(fmt::format("{}: the loss curve can't be written", path));
+  spool::write_file(options.checkpoint + "/loss.svg",
+                    spool::line_chart(std::vector{train, validation}, {.title = "char_lm: " + options.cell,
+                                                                       .x_label = "step",
+                                                                       .y_label = "nats per character"}));
 }
 
 }  // namespace char_lm

@@ -29,7 +29,6 @@ class Training {
       : o_(o),
         corpus_(corpus),
         model_(model),
-        batches_(corpus.parts.train, {.streams = o.batch, .steps = o.seq}),
         optimizer_(spool::make_optimizer(o.optim, model.parameters(), {.lr = o.lr})),
         tape_(spool::TapeOptions{.seed = o.seed}),
         carried_(model.zero_state(o.batch)) {
@@ -54,11 +53,11 @@ class Training {
   }
 
  private:
-  std::int64_t windows() const { return static_cast<std::int64_t>(batches_.windows()); }
+  std::int64_t windows() const { return static_cast<std::int64_t>(corpus_.train.windows()); }
 
   void train_step() {
     tape_.clear();
-    const spool::TextBatch batch = batches_.at(static_cast<std::uint64_t>(step_));
+    const spool::TextBatch batch = corpus_.train.at(static_cast<std::uint64_t>(step_));
     if (batch.first) carried_ = model_.zero_state(o_.batch);
     const spool::Var x = tape_.tokens(batch.shape, batch.x, "characters");
     const spool::Var y = tape_.tokens(batch.shape, batch.y, "next characters");
@@ -78,7 +77,7 @@ class Training {
   }
 
   void evaluate_now(Progress& progress) {
-    const double validation = evaluate(model_, corpus_.parts.validation, o_);
+    const double validation = evaluate(model_, corpus_.validation);
     const double train = loss_sum_ / static_cast<double>(losses_);
     const bool best = validation < best_;
     history_.push_back({static_cast<double>(step_), train, validation});
@@ -139,7 +138,6 @@ class Training {
   const Options& o_;
   const Corpus& corpus_;
   const CharLm<R>& model_;
-  spool::TextBatches batches_;
   std::unique_ptr<spool::Optimizer> optimizer_;
   spool::Tape tape_;
   spool::Carried<typename R::State> carried_;
@@ -167,7 +165,7 @@ int train(const Options& o, const Corpus& corpus) {
   return with_model(o, corpus.vocabulary.size(), [&]<class R>(const CharLm<R>& model) {
     std::int64_t weights = 0;
     for (const spool::Param& p : model.parameters()) weights += p.shape().size();
-    fmt::print("{} characters to learn from, {} distinct; {} with {} weights\n", corpus.parts.train.size(),
+    fmt::print("{} characters to learn from, {} distinct; {} with {} weights\n", corpus.characters,
                corpus.vocabulary.size(), o.cell, weights);
     Training<R>(o, corpus, model).run();
     return interrupted ? 130 : 0;

@@ -109,9 +109,15 @@ def mistakes(folder, text, model):
         check(result.returncode == 1 and str(path) in result.stderr and result.stderr.count("\n") == 1, path, result)
         check(not (folder / "never").exists(), f"{path}: a model directory was made all the same")
 
+    for extra, part in [(["--batch", 500], "training"), (["--split", "0.98,0.01,0.01"], "validation")]:
+        result = run("train", "--text", text, "--checkpoint", folder / "never", *extra)
+        check(result.returncode == 2 and f"the {part} part has" in result.stderr, f"a text too short: {extra}", result)
+    refuses(2, "--split 0.9;0.1: '0.9;0.1' is not a number; write it like 0.9,0.05,0.05", "train", "--text", text,
+            "--split", "0.9;0.1")
+
     before = (model / "last.safetensors").read_bytes()
     other = folder / "other.txt"
-    other.write_text("another text\n" * 100)
+    other.write_text("another text\n" * 400)
     (folder / "text.txt").rename(folder / "kept.txt")
     other.rename(folder / "text.txt")
     result = run("train", "--resume", "--checkpoint", model)
