@@ -16,6 +16,7 @@
 #include <spool/graph/tape.hpp>
 
 #include <concepts>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -56,6 +57,11 @@ concept HasOutput = std::same_as<S, Var> || requires(const C& cell, const S& s) 
 } || requires(const S& s) {
   { s.h } -> std::convertible_to<Var>;
 };
+
+/// Throws ShapeError when a state of `found` cells meets a model of `cells`.
+void check_cells(std::string_view model, std::size_t found, std::size_t cells);
+/// Throws ShapeError unless the parts of a state have kept their number and shapes over a step.
+void check_kept(const char* who, const Vars& before, const Vars& now, const Where& where);
 
 }  // namespace detail
 

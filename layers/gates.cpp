@@ -52,8 +52,8 @@ Var GateWeights::recurrent(Var h) const { return matmul(h, transpose(h.tape().pa
 
 Var GateWeights::biased(Var y) const {
   if (!bias_ih) return y;
-  Tape& tape = y.tape();
-  return y + (tape.param(*bias_ih) + tape.param(*bias_hh));
+  const Var b_ih = y.tape().param(*bias_ih), b_hh = y.tape().param(*bias_hh);
+  return y + slice(b_ih + b_hh, 0, 0, y.shape().back());
 }
 
 Params GateWeights::parameters() const {
@@ -68,7 +68,8 @@ OptionalNorm::OptionalNorm(const Init& init, std::string_view name, std::int64_t
 
 Var OptionalNorm::operator()(Var x) const {
   if (!weight_) return x;
-  return layer_norm(x, 1, x.tape().param(*weight_), x.tape().param(*bias_));
+  const Var weight = x.tape().param(*weight_), bias = x.tape().param(*bias_);
+  return layer_norm(x, 1, weight, bias);
 }
 
 void OptionalNorm::append_to(Params& params) const {

@@ -26,7 +26,7 @@ struct GateWeights {
 
   Var inputs(Var x) const;     ///< [B,D] -> [B,G*H], without bias
   Var recurrent(Var h) const;  ///< [B,R] -> [B,G*H], without bias
-  /// y with both biases added, or y where there are none.
+  /// y [B,R] with the first R elements of both biases added, or y where there are none.
   Var biased(Var y) const;
   Params parameters() const;
 

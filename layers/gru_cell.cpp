@@ -28,21 +28,23 @@ Var GruCell::step_from(Var h_in, Var x, Var h, Where where) const {
   // The first 2H of the weights' 3H rows are r and z, the rest is n.
   const auto gates = [&](Var v, int axis = -1) { return slice(v, axis, 0, 2 * hidden_); };
   const auto last = [&](Var v, int axis = -1) { return slice(v, axis, 2 * hidden_, 3 * hidden_); };
-  const auto plus = [](Var y, Var bias) { return bias.valid() ? y + bias : y; };
-  const auto bias = [&](const std::optional<Param>& b) { return b ? tape.param(*b) : Var{}; };
-  const Var b_ih = bias(weights_.bias_ih), b_hh = bias(weights_.bias_hh);
-  const Var w_hh = tape.param(weights_.weight_hh);
+  const auto plus_last = [&](Var y, const std::optional<Param>& b) {
+    return b ? y + last(tape.param(*b)) : y;
+  };
   const bool after = options_.reset_after;
 
   const Var wx = weights_.inputs(x);
+  const Var w_hh = tape.param(weights_.weight_hh);
   const Var wh = matmul(h_in, transpose(after ? w_hh : gates(w_hh, 0)));
-  const Var sums = norm_ih_(gates(wx)) + norm_hh_(gates(wh));
-  const auto [r, z] = split<2>(options_.gate(b_ih.valid() ? sums + gates(b_ih + b_hh) : sums));
+  const Var from_x = norm_ih_(gates(wx));
+  const Var from_h = norm_hh_(gates(wh));
+  const auto [r, z] = split<2>(options_.gate(weights_.biased(from_x + from_h)));
+  const Var xn = plus_last(norm_in_(last(wx)), weights_.bias_ih);
   const Var wn = after ? last(wh) : matmul(r * h_in, transpose(last(w_hh, 0)));
-  const Var hn = plus(norm_hn_(wn), b_hh.valid() ? last(b_hh) : b_hh);
-  const Var n =
-      options_.candidate(plus(norm_in_(last(wx)), b_ih.valid() ? last(b_ih) : b_ih) + (after ? r * hn : hn));
-  return (1 - z) * n + z * h;
+  const Var hn = plus_last(norm_hn_(wn), weights_.bias_hh);
+  const Var n = options_.candidate(xn + (after ? r * hn : hn));
+  const Var kept = z * h;
+  return (1 - z) * n + kept;
 }
 
 Var GruCell::zero_state(Tape& tape, std::int64_t batch, Where where) const {

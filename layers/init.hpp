@@ -62,7 +62,7 @@ struct Init {
   /// The same with the suffix replaced.
   Init suffixed(std::string_view text) const;
 
-  /// A new parameter. TapeError when the shape is empty of elements: a layer of size 0 is a mistake.
+  /// A new parameter. ShapeError for a shape without elements: a layer of size 0 is a mistake.
   Param param(std::string_view name, const Shape& shape, const Fill& values) const;
 };
 

@@ -5,17 +5,19 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 namespace spool {
 
 namespace {
 
-void check(const LstmCellOptions& o, std::int64_t hidden) {
+LstmCellOptions checked(LstmCellOptions o, std::int64_t hidden) {
   if (o.proj < 0 || o.proj > hidden)
     throw ShapeError(fmt::format("LstmCell: proj is {}; it must lie in 0..{} (hidden)", o.proj, hidden));
   if (!(o.cell_clip >= 0))
     throw ShapeError(fmt::format("LstmCell: cell_clip is {}; it must not be negative", o.cell_clip));
+  if (o.forget_bias && (o.coupled || !o.bias))
+    throw ShapeError(
+        "LstmCell: forget_bias is given, but there is no such bias; drop it, or .coupled or .bias = false");
+  return o;
 }
 
 // The weights that one gate gives to the cell.
@@ -28,7 +30,7 @@ Var peep(Var gate, const std::optional<Param>& weight, Var c) {
 LstmCell::LstmCell(const Init& init, std::int64_t input, std::int64_t hidden, Options options)
     : input_(input),
       hidden_(hidden),
-      options_((check(options, hidden), std::move(options))),
+      options_(checked(std::move(options), hidden)),
       weights_(init, {input, hidden, output_size(), options_.coupled ? 3 : 4}, options_.bias,
                options_.coupled ? -1 : 1, options_.forget_bias) {
   const auto vector = [&](const char* name) {
@@ -55,14 +57,16 @@ LstmState LstmCell::step_from(Var h_in, Var x, LstmState s, Where where) const {
   detail::check_input("LstmCell", x, input_, where);
   detail::check_state("LstmCell", "h", x, s.h, output_size(), where);
   detail::check_state("LstmCell", "c", x, s.c, hidden_, where);
-  const auto& [gate, candidate, output] = std::tie(options_.gate, options_.candidate, options_.output);
+  const Activation &gate = options_.gate, &candidate = options_.candidate, &output = options_.output;
 
-  const Var sums = weights_.biased(norm_ih_(weights_.inputs(x)) + norm_hh_(weights_.recurrent(h_in)));
-  const Vars parts = split(sums, options_.coupled ? 3 : 4);  // i f g o, or i g o
+  const Var from_x = norm_ih_(weights_.inputs(x));
+  const Var from_h = norm_hh_(weights_.recurrent(h_in));
+  const Vars parts = split(weights_.biased(from_x + from_h), options_.coupled ? 3 : 4);  // i f g o, or i g o
   const Var i = gate(peep(parts[0], peep_i_, s.c));
   const Var f = options_.coupled ? 1 - i : gate(peep(parts[1], peep_f_, s.c));
   const Var g = candidate(parts[parts.size() - 2]);
-  Var c = f * s.c + i * g;
+  const Var kept = f * s.c;
+  Var c = kept + i * g;
   if (options_.cell_clip > 0) c = clamp(c, -options_.cell_clip, options_.cell_clip);
   const Var o = gate(peep(parts.back(), peep_o_, c));
   const Var h = o * output(norm_c_(c));

@@ -24,6 +24,11 @@ void check_layer(const std::string& name, std::int64_t layers, std::vector<doubl
       throw ShapeError(fmt::format("{}: a rate of dropout or zoneout is {}; it must lie in 0..1", name, p));
 }
 
+void refuse_recurrent_dropout(const std::string& name) {
+  throw ShapeError(
+      fmt::format("{}: recurrent_dropout needs a cell with step_from(h_in, x, state, where)", name));
+}
+
 void check_training(const std::string& name, std::optional<bool> training) {
   if (!training)
     throw TapeError(
@@ -36,11 +41,6 @@ void check_sequence(const std::string& name, Var xs, std::int64_t input, const W
   const Shape& s = xs.shape();
   if (s.rank() != 3 || s[0] == 0 || s[2] != input)
     fail_shape(name.c_str(), fmt::format("xs must be [T, B, {}] with at least one step", input), {xs}, where);
-}
-
-void check_cells(std::string_view model, std::size_t found, std::size_t cells) {
-  if (found != cells)
-    throw ShapeError(fmt::format("{}: the state is of {} cells; this model has {}", model, found, cells));
 }
 
 }  // namespace spool::detail

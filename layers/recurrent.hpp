@@ -1,6 +1,6 @@
 // Rnn, Lstm, Gru: layers of cells over whole sequences, made of unroll() and the wrappers alone. Recurrent<C>
-// does the same for a user's cell that has C(init, input, hidden, Options), step, zero_state, parameters and
-// output_size as LstmCell does.
+// does the same for a user's cell that has C(init, input, hidden, Options), State, step, zero_state,
+// parameters and output_size as LstmCell does, and step_from where there is to be recurrent dropout.
 //
 // Whatever drops values at random must know whether it trains, and there is no default: unroll() of such a
 // layer throws until {.training = true} or {.training = false} is said. So it can't be forgotten, and one
@@ -25,8 +25,14 @@ std::string cell_suffix(std::int64_t layer, bool reverse);        ///< "_l0", "_
 /// The checks of a Recurrent; each throws the error that says what to do.
 void check_layer(const std::string& name, std::int64_t layers, std::vector<double> rates,
                  std::initializer_list<double> more_rates);
+[[noreturn]] void refuse_recurrent_dropout(const std::string& name);
 void check_training(const std::string& name, std::optional<bool> training);
 void check_sequence(const std::string& name, Var xs, std::int64_t input, const Where& where);
+
+template <class C>
+concept StepsFromMasked = requires(const C& c, Var v, const typename C::State& s, const Where& w) {
+  c.step_from(v, v, s, w);
+};
 }  // namespace detail
 
 template <class C>
@@ -60,6 +66,8 @@ class Recurrent {
   Recurrent(const Init& init, Options options) : options_(std::move(options)), name_(name_of(init)) {
     detail::check_layer(name_, options_.layers, options_.zoneout,
                         {options_.dropout, options_.recurrent_dropout});
+    if (options_.recurrent_dropout > 0 && !detail::StepsFromMasked<C>)
+      detail::refuse_recurrent_dropout(name_);
     for (std::int64_t l = 0; l < options_.layers; ++l)
       for (int d = 0; d < directions(); ++d) {
         const Init here = init.suffixed(detail::cell_suffix(l, d == 1));
@@ -99,7 +107,7 @@ class Recurrent {
   /// The same from initial_state().
   Unrolled<State> unroll(Var xs, const LayerCall& call = {}, Where where = Where::current()) const {
     const CalledFrom from(xs.tape(), where);
-    detail::check_steps(xs, where);
+    detail::check_sequence(name_, xs, options_.input, where);
     return unroll(xs, initial_state(xs.tape(), xs.shape()[1], where), call, where);
   }
 
@@ -170,9 +178,14 @@ class Recurrent {
       if (options_.zoneout.empty()) return spool::unroll(inner, xs, state, options, where);
       return spool::unroll(Zoneout{inner, options_.zoneout, training}, xs, state, options, where);
     };
-    if (options_.recurrent_dropout == 0 || !training) return zoned(cell);
-    const Shape shape{xs.shape()[1], cell.output_size()};
-    return zoned(RecurrentDropout{cell, dropout_mask(xs.tape(), shape, options_.recurrent_dropout, where)});
+    if constexpr (detail::StepsFromMasked<C>) {
+      if (options_.recurrent_dropout > 0 && training) {
+        const Shape shape{xs.shape()[1], cell.output_size()};
+        return zoned(
+            RecurrentDropout{cell, dropout_mask(xs.tape(), shape, options_.recurrent_dropout, where)});
+      }
+    }
+    return zoned(cell);
   }
 
   Options options_;

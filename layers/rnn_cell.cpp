@@ -16,7 +16,8 @@ Var RnnCell::step_from(Var h_in, Var x, Var h, Where where) const {
   const CalledFrom from(x.tape(), where);
   detail::check_input("RnnCell", x, input_, where);
   detail::check_state("RnnCell", "h", x, h, hidden_, where);
-  return options_.activation(norm_(weights_.biased(weights_.inputs(x) + weights_.recurrent(h_in))));
+  const Var from_x = weights_.inputs(x);
+  return options_.activation(norm_(weights_.biased(from_x + weights_.recurrent(h_in))));
 }
 
 Var RnnCell::zero_state(Tape& tape, std::int64_t batch, Where where) const {

@@ -57,17 +57,14 @@ Ends::Ends(Var xs, Var lengths, const Where& where)
     : lengths_(lengths.valid() ? checked_lengths(xs, lengths, where) : lengths), where_(where) {}
 
 Vars Ends::kept(std::int64_t t, const Vars& now, const Vars& before) const {
-  if (now.size() != before.size())
-    throw ShapeError(
-        fmt::format("unroll: with lengths a state keeps its structure; it had {} parts and step {} gave {}",
-                    before.size(), t, now.size()));
+  check_kept("unroll with lengths", before, now, where_);
   const std::int64_t batch = lengths_.shape()[0];
   Vars kept;
   for (std::size_t i = 0; i < now.size(); ++i) {
     const Shape& s = now[i].shape();
-    if (s != before[i].shape() || s.rank() == 0 || s[0] != batch)
-      fail_shape("unroll", fmt::format("with lengths each part of a state keeps its shape, [{}, ...]", batch),
-                 {before[i], now[i]}, where_);
+    if (s.rank() == 0 || s[0] != batch)
+      fail_shape("unroll with lengths", fmt::format("each part of the state must be [{}, ...]", batch),
+                 {now[i]}, where_);
     kept.push_back(spool::where(with_rank(goes_on(lengths_, t), s.rank()), now[i], before[i]));
   }
   return kept;

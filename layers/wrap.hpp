@@ -9,15 +9,9 @@
 #include <spool/ops/record.hpp>
 
 #include <algorithm>
-#include <string_view>
 #include <vector>
 
 namespace spool {
-
-namespace detail {
-/// Throws ShapeError when a state of `found` cells meets a model of `cells`.
-void check_cells(std::string_view model, std::size_t found, std::size_t cells);
-}  // namespace detail
 
 /// The recurrent products see h times a mask, one for the whole sequence, scaled to keep the mean (Gal and
 /// Ghahramani 2016; see dropout_mask). Needs a cell with step_from(h_in, x, state, where).
@@ -40,7 +34,9 @@ template <class C>
 RecurrentDropout(C, Var) -> RecurrentDropout<C>;
 
 /// Each element of the state keeps its last value with the given probability, drawn at each step; when not
-/// training, the mean of both (Krueger et al. 2017, eq. 2).
+/// training, the mean of both (Krueger et al. 2017, eq. 2). ShapeError for a state that changes its shape.
+/// Of a cell that gives its output apart from the state, such as Residual, the output is left as it is: put
+/// Residual around Zoneout.
 template <class C>
 struct Zoneout {
   C cell;
@@ -52,9 +48,10 @@ struct Zoneout {
     auto [y, next] = spool::step(cell, x, s, where);
     const CalledFrom from(x.tape(), where);
     const Vars before = flatten(s);
+    detail::check_kept("Zoneout", before, flatten(next), where);
     std::size_t i = 0;
     S mixed = map_state(next, [&](Var now) {
-      const double rate = rates[std::min(i, rates.size() - 1)];
+      const double rate = rates.empty() ? 0 : rates[std::min(i, rates.size() - 1)];
       return mix(before[i++], now, rate);
     });
     if constexpr (detail::GivesPair<C, S>)
@@ -70,8 +67,9 @@ struct Zoneout {
  private:
   Var mix(Var before, Var now, double rate) const {
     if (rate == 0) return now;
-    if (!training) return before * rate + now * (1 - rate);
-    return where(bernoulli(now.tape(), now.shape(), rate), before, now);
+    if (training) return where(bernoulli(now.tape(), now.shape(), rate), before, now);
+    const Var kept = before * rate;
+    return kept + now * (1 - rate);
   }
 };
 template <class C>

@@ -1,0 +1,23 @@
+#include <spool/graph/error.hpp>
+#include <spool/layers/cell.hpp>
+#include <spool/ops/record.hpp>
+
+#include <fmt/format.h>
+
+namespace spool::detail {
+
+void check_cells(std::string_view model, std::size_t found, std::size_t cells) {
+  if (found != cells)
+    throw ShapeError(fmt::format("{}: the state is of {} cells; this model has {}", model, found, cells));
+}
+
+void check_kept(const char* who, const Vars& before, const Vars& now, const Where& where) {
+  if (now.size() != before.size())
+    throw ShapeError(
+        fmt::format("{}: a state keeps its parts, but {} became {}", who, before.size(), now.size()));
+  for (std::size_t i = 0; i < now.size(); ++i)
+    if (now[i].shape() != before[i].shape())
+      fail_shape(who, "each part of the state keeps its shape", {before[i], now[i]}, where);
+}
+
+}  // namespace spool::detail
