@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -33,6 +34,14 @@ std::optional<Reference> Reference::open(std::string_view file) {
   Reference r;
   r.file_ = file;
   r.root_ = json::parse(*text);
+  return r;
+}
+
+Reference Reference::golden(std::string_view file) {
+  std::ifstream in(fmt::format("tests/golden/{}", file), std::ios::binary);
+  Reference r;
+  r.file_ = file;
+  r.root_ = json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
   return r;
 }
 

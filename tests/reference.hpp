@@ -1,6 +1,6 @@
 // Reference values made by other programs, kept outside this project as JSON under $SPOOL_DATA (by default
 // ../shared/data). A place in a file is a path such as "grads/weight_ih_l0" or "outputs/0". Where there are
-// no such files, the test says so and passes.
+// no such files, the test says so and passes. The project's own in tests/golden are always there.
 #pragma once
 
 #include <spool/graph/tensor.hpp>
@@ -20,6 +20,8 @@ class Reference {
  public:
   /// Reads a file; empty, with a printed reason, where it is absent.
   static std::optional<Reference> open(std::string_view file);
+  /// Reads one of the project's own, tests/golden/FILE, which must be there.
+  static Reference golden(std::string_view file);
 
   bool has(std::string_view path) const;  ///< Whether there is something else than null.
   /// {shape, data}, nested lists of numbers of one length each, or a number (shape []); in f64.
