@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <span>
 
 #include "catch.hpp"
 
@@ -244,7 +245,7 @@ void check_repeats(const OpRow& row, const Sample& sample, DType dtype) {
   };
   const auto first = bits(), second = bits();
   for (std::size_t i = 0; i < first.size(); ++i)
-    CHECK(std::memcmp(first[i].data(), second[i].data(), first[i].size() * sizeof(T)) == 0);
+    CHECK(std::ranges::equal(std::as_bytes(std::span(first[i])), std::as_bytes(std::span(second[i]))));
 }
 
 void check_refusal(const Refusal& r) {
