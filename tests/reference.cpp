@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 
@@ -43,6 +44,17 @@ Reference Reference::golden(std::string_view file) {
   r.file_ = file;
   r.root_ = json::parse(std::string(std::istreambuf_iterator<char>(in), {}));
   return r;
+}
+
+std::vector<Reference> Reference::open_lines(std::string_view file) {
+  std::vector<Reference> all;
+  std::istringstream lines(reference_text(file).value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    Reference& r = all.emplace_back();
+    r.file_ = fmt::format("{}:{}", file, all.size());
+    r.root_ = json::parse(line);
+  }
+  return all;
 }
 
 namespace {
@@ -117,26 +129,41 @@ std::vector<std::string> Reference::keys(std::string_view path) const {
   return out;
 }
 
-void check_close(const std::string& what, const Tensor& got, const Tensor& want, double relative,
-                 double floor) {
+namespace {
+
+// The largest |got - want| / max(|want|, least), with a failure when it is above the bound; least may be
+// infinite, which counts |got - want| alone.
+double compare(const std::string& what, const Tensor& got, const Tensor& want, double least, double bound) {
   INFO(what);
   REQUIRE(got.shape() == want.shape());
   const std::vector<double> a = got.doubles(), b = want.doubles();
-  double largest = 0;
-  for (double v : b)
-    if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
-  const double least = largest > 0 ? floor * largest : 1;
-  double worst = -1;
+  double worst = 0;
   std::size_t worst_at = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
-    double error = std::abs(a[i] - b[i]) / std::max(std::abs(b[i]), least);
+    double error = std::abs(a[i] - b[i]) / (std::isinf(least) ? 1 : std::max(std::abs(b[i]), least));
     if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
     if (error > worst) worst = error, worst_at = i;
   }
-  if (worst > relative)
-    FAIL_CHECK(fmt::format("{}: element {} of {} is {:.17g}, not {:.17g}; relative error {:.2e} > {:.0e}",
-                           what, worst_at, got.shape().text(), a[worst_at], b[worst_at], worst, relative));
+  if (worst > bound)
+    FAIL_CHECK(fmt::format("{}: element {} of {} is {:.17g}, not {:.17g}; {} error {:.2e} > {:.0e}", what,
+                           worst_at, got.shape().text(), a[worst_at], b[worst_at],
+                           std::isinf(least) ? "absolute" : "relative", worst, bound));
   else
     SUCCEED();
+  return worst;
+}
+
+}  // namespace
+
+double check_close(const std::string& what, const Tensor& got, const Tensor& want, double relative,
+                   double floor) {
+  double largest = 0;
+  for (double v : want.doubles())
+    if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
+  return compare(what, got, want, largest > 0 ? floor * largest : 1, relative);
+}
+
+double check_near(const std::string& what, const Tensor& got, const Tensor& want, double absolute) {
+  return compare(what, got, want, std::numeric_limits<double>::infinity(), absolute);
 }

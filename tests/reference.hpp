@@ -22,6 +22,8 @@ class Reference {
   static std::optional<Reference> open(std::string_view file);
   /// Reads one of the project's own, tests/golden/FILE, which must be there.
   static Reference golden(std::string_view file);
+  /// A file with one JSON value a line; none, with a printed reason, where it is absent.
+  static std::vector<Reference> open_lines(std::string_view file);
 
   bool has(std::string_view path) const;  ///< Whether there is something else than null.
   /// {shape, data}, nested lists of numbers of one length each, or a number (shape []); in f64.
@@ -39,6 +41,9 @@ class Reference {
 };
 
 /// Checks (as an assertion of the running test) that shapes are equal and elements agree to a relative error,
-/// an element counting as at least `floor` times the largest of `want`.
-void check_close(const std::string& what, const spool::Tensor& got, const spool::Tensor& want,
-                 double relative = 1e-9, double floor = 1e-3);
+/// an element counting as at least `floor` times the largest of `want`. Returns the largest such error.
+double check_close(const std::string& what, const spool::Tensor& got, const spool::Tensor& want,
+                   double relative = 1e-9, double floor = 1e-3);
+/// The same to an absolute error: for files that hold a fixed number of decimals.
+double check_near(const std::string& what, const spool::Tensor& got, const spool::Tensor& want,
+                  double absolute);
