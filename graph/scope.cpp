@@ -1,0 +1,50 @@
+// Scopes, and the marks that say which line of the program ops count as recorded at.
+#include <spool/graph/columns.hpp>
+
+namespace spool {
+
+Scope::Scope(Tape& tape, std::string_view name) : Scope(tape, name, -1) {}
+
+Scope::Scope(Tape& tape, std::string_view name, std::int64_t index) : tape_(tape) {
+  Tape::Columns& c = *tape.c_;
+  outer_ = c.current_scope;
+  detail::ScopeRow row{outer_, std::string(name), index};
+  const auto [it, added] = c.scope_ids.try_emplace(row, static_cast<std::uint32_t>(c.scopes.size()));
+  if (added) c.scopes.push_back(std::move(row));
+  c.current_scope = it->second;
+}
+
+Scope::~Scope() { tape_.c_->current_scope = outer_; }
+
+CalledFrom::CalledFrom(Tape& tape)
+    : tape_(tape), file_(tape.c_->called_from_file), line_(tape.c_->called_from_line) {
+  tape.c_->called_from_file = nullptr;
+}
+
+CalledFrom::CalledFrom(Tape& tape, const Where& where) : CalledFrom(tape) {
+  tape.c_->called_from_file = file_ != nullptr ? file_ : where.file_name();
+  tape.c_->called_from_line = file_ != nullptr ? line_ : where.line();
+}
+
+CalledFrom::~CalledFrom() {
+  tape_.c_->called_from_file = file_;
+  tape_.c_->called_from_line = line_;
+}
+
+Tape::As::As(Tape& tape, std::uint32_t id)
+    : tape_(tape),
+      scope_(tape.c_->current_scope),
+      file_(tape.c_->called_from_file),
+      line_(tape.c_->called_from_line) {
+  tape.c_->current_scope = tape.c_->scope[id];
+  tape.c_->called_from_file = tape.c_->file[id];
+  tape.c_->called_from_line = tape.c_->line[id];
+}
+
+Tape::As::~As() {
+  tape_.c_->current_scope = scope_;
+  tape_.c_->called_from_file = file_;
+  tape_.c_->called_from_line = line_;
+}
+
+}  // namespace spool
