@@ -1,0 +1,336 @@
+// One mistake for each message in docs/errors.md, under the heading of its section there.
+#include <spool/spool.hpp>
+
+#include <filesystem>
+#include <new>
+
+#include "errors_doc.hpp"
+#include "scratch.hpp"
+
+using namespace spool;
+
+namespace {
+
+Tape tape;
+const Init init{.seed = 1};
+const std::vector<int> eight{0, 1, 2, 3, 4, 5, 6, 7};
+
+Var array(const Shape& shape, std::string_view name) { return tape.input(Tensor(shape), name); }
+Var tokens(std::initializer_list<int> ids, std::string_view name) {
+  return tape.tokens({static_cast<std::int64_t>(ids.size())}, std::vector(ids), name);
+}
+Param weight(std::string name = "w", const Shape& shape = {2}) { return Param(name, Tensor(shape)); }
+
+// Ops with one mistake each.
+constexpr OpDef no_gradient_for_b{.name = "my_op",
+                                  .arity = 2,
+                                  .kind = Kind::elementwise,
+                                  .shape = shapes::same,
+                                  .eval = map([](auto a, auto b) { return a + b; }),
+                                  .vjp = [](const Step&, Var g) -> Grads { return {g}; }};
+constexpr OpDef summed_gradient{.name = "my_op",
+                                .arity = 1,
+                                .kind = Kind::elementwise,
+                                .shape = shapes::same,
+                                .eval = map([](auto x) { return x; }),
+                                .vjp = [](const Step&, Var g) -> Grads { return {sum(g)}; }};
+constexpr OpDef no_eval{
+    .name = "my_op", .arity = 1, .kind = Kind::elementwise, .shape = shapes::same, .eval = {}};
+constexpr OpDef hungry{.name = "my_op",
+                       .arity = 1,
+                       .kind = Kind::elementwise,
+                       .shape = shapes::same,
+                       .eval = eval_of([](const auto&) { throw std::bad_alloc(); })};
+
+// Writes a safetensors file of this header and so many bytes of data.
+void read_file_of(const std::string& header, std::size_t bytes) {
+  const std::uint64_t length = header.size();
+  std::string content(8, '\0');
+  for (std::size_t i = 0; i < 8; ++i) content[i] = static_cast<char>(length >> (8 * i) & 0xFF);
+  const Scratch scratch;
+  read_safetensors(scratch.file("model.safetensors", content + header + std::string(bytes, '\0')));
+}
+
+}  // namespace
+
+const std::vector<Mistake> shape_mistakes{
+    {"Shapes that do not broadcast",
+     [] {
+       array({2, 3}, "x") + array({2, 4}, "y");
+     }},
+    {"A matrix product",
+     [] {
+       matmul(array({8, 3}, "x"), array({4, 5}, "w"));
+     }},
+    {"A matrix product",
+     [] {
+       matmul(array({8, 3}, "x"), array({3}, "b"));
+     }},
+    {"An axis that does not exist",
+     [] {
+       sum(array({2, 3}, "x"), 2);
+     }},
+    {"A part that is not there",
+     [] {
+       slice(array({2, 3}, "x"), 1, 2, 5);
+     }},
+    {"A part that is not there",
+     [] {
+       select(array({2, 3}, "x"), 0, 2);
+     }},
+    {"A part that is not there",
+     [] {
+       split<4>(array({2, 6}, "x"));
+     }},
+    {"Elements that do not fit a shape",
+     [] {
+       reshape(array({2, 3}, "x"), {4, 2});
+     }},
+    {"Arrays that can't be joined",
+     [] {
+       concat({array({2, 3}, "x"), array({4, 5}, "y")}, 0);
+     }},
+    {"Arrays that can't be joined",
+     [] {
+       stack({array({2, 3}, "x"), array({4, 5}, "y")});
+     }},
+    {"Nothing to average or to choose from",
+     [] {
+       mean(array({0, 3}, "x"));
+     }},
+    {"Nothing to average or to choose from",
+     [] {
+       argmax(array({2, 0}, "x"));
+     }},
+    {"A loss that is not a scalar",
+     [] {
+       grad(array({2, 3}, "x") * 2, array({2}, "y"));
+     }},
+    {"Data that does not fit its slot",
+     [] {
+       tape.set(array({2, 3}, "x"), Tensor({3, 2}));
+     }},
+    {"Data that does not fit its slot",
+     [] {
+       tape.tokens({4, 1}, std::vector{1, 2, 3});
+     }},
+    {"A tensor and its numbers",
+     [] {
+       Tensor({2, 2}, {1, 2, 3});
+     }},
+    {"A tensor and its numbers",
+     [] {
+       tape.value(array({2, 3}, "x"));
+     }},
+    {"A shape that can't be",
+     [] {
+       Shape({2, -1});
+     }},
+    {"A shape that can't be",
+     [] {
+       Shape({1 << 30, 1 << 30, 1 << 30});
+     }},
+    {"The sizes of a layer", [] { Linear(init.named("head"), 0, 10); }},
+    {"The sizes of a layer", [] { Lstm(init, {.input = 3, .hidden = 8, .layers = 0}); }},
+    {"The sizes of a layer", [] { Lstm(init, {.input = 3, .hidden = 8, .dropout = 1.5}); }},
+    {"The sizes of a layer", [] { Embedding(init, 10, 4, {.padding_idx = 10}); }},
+    {"What a layer is given",
+     [] {
+       Linear(init, 8, 10)(array({32, 9}, "h"));
+     }},
+    {"What a layer is given",
+     [] {
+       Gru(init, {.input = 3, .hidden = 8}).unroll(array({5, 3}, "xs"));
+     }},
+    {"What a layer is given",
+     [] {
+       RnnCell(init, 3, 8).step(array({5, 3}, "x"), array({4, 8}, "h"));
+     }},
+    {"A state that does not fit the model",
+     [] {
+       const Lstm one(init, {.input = 3, .hidden = 8}), two(init, {.input = 3, .hidden = 8, .layers = 2});
+       two.unroll(array({5, 1, 3}, "xs"), one.initial_state(tape, 1));
+     }},
+    {"Lengths of sequences",
+     [] {
+       const Rnn rnn(init, {.input = 3, .hidden = 8});
+       rnn.unroll(array({5, 2, 3}, "xs"), {.lengths = tokens({5, 4, 2}, "lengths")});
+     }},
+    {"Targets of a loss",
+     [] {
+       cross_entropy(array({5, 2, 65}, "logits"), array({2, 5}, "targets"));
+     }},
+    {"Targets of a loss",
+     [] {
+       mse_loss(array({8, 1}, "y"), array({8}, "targets"));
+     }},
+    {"Convolution and pooling",
+     [] {
+       conv1d(array({2, 4, 9}, "x"), array({6, 4, 3}, "w"), {.groups = 2});
+     }},
+    {"Convolution and pooling",
+     [] {
+       max_pool1d(array({2, 4, 3}, "x"), {.kernel = 5});
+     }},
+    {"A probability",
+     [] {
+       dropout(array({2, 3}, "x"), 1.5);
+     }},
+    {"A parameter that changes its shape", [] { weight().assign(Tensor({3})); }},
+    {"A parameter that changes its shape",
+     [] {
+       Param w = weight();
+       const Var y = tape.param(w) * 2;
+       w.edit() = Tensor({3});
+       tape.run({y});
+     }},
+    {"Gradients from elsewhere", [] { Sgd({weight()}).apply(std::vector{Tensor({3})}); }},
+    {"A text too short", [] { TextBatches(eight, {.streams = 4, .steps = 2}); }},
+    {"A text too short", [] { split_text(eight, 0.9, 0.05, 0.05); }},
+    {"A text too short", [] { split_text(eight, 0.9, 0.2, 0); }},
+    {"A gradient of the wrong shape",
+     [] {
+       const Var x = array({2, 3}, "x");
+       grad(sum(record(summed_gradient, {x})), x);
+     }},
+};
+
+const std::vector<Mistake> tape_mistakes{
+    {"An empty Var", [] { tanh(Var{}); }},
+    {"A Var from before clear()",
+     [] {
+       const Var x = array({2}, "x");
+       tape.clear();
+       tanh(x);
+     }},
+    {"A Var of another tape",
+     [] {
+       Tape other;
+       array({2}, "x") + other.input(Tensor({2}));
+     }},
+    {"Numbers without a tape", [] { relu(0.5); }},
+    {"An input without data",
+     [] {
+       tape.run({tanh(tape.input(Shape{2, 3}, "x"))});
+     }},
+    {"Data for what is not an input", [] { tape.set(tanh(array({2}, "x")), Tensor({2})); }},
+    {"Read after parameters have changed",
+     [] {
+       Param w = weight();
+       const Var y = tape.param(w) * 2, z = tape.param(w) * 3;
+       tape.run({y});
+       w.assign(Tensor({2}, {5, 5}));
+       tape.read(z);
+     }},
+    {"Not a finite number",
+     [] {
+       Tape checking({.check_finite = true});
+       checking.run({sum(log(checking.input(Tensor({2}, {1, 0}), "x")))});
+     }},
+    {"An index out of range",
+     [] {
+       tape.run({Embedding(init, 10, 4)(tokens({3, 12}, "ids"))});
+     }},
+    {"An index out of range",
+     [] {
+       tape.run({cross_entropy(array({2, 65}, "logits"), tokens({3, 65}, "targets"))});
+     }},
+    {"An index out of range", [] { tape.run({one_hot(tape.input(Tensor({1}, {1.5}), "ids"), 4)}); }},
+    {"A probability that is none",
+     [] { tape.run({binary_cross_entropy(tape.input(Tensor({1}, {3}), "scores"), 1)}); }},
+    {"A token too large for a float", [] { tape.tokens({1}, std::vector{16'777'217}); }},
+    {"Not enough memory",
+     [] {
+       tape.run({record(hungry, {array({1 << 10, 1 << 10}, "x")})});
+     }},
+    {"A tensor of another type", [] { Tensor({2}).as<double>(); }},
+    {"Training or not",
+     [] {
+       Lstm(init, {.input = 3, .hidden = 8, .dropout = 0.5}).unroll(array({5, 1, 3}, "xs"));
+     }},
+    {"Options without a meaning", [] { clamp(array({2}, "x"), 1, -1); }},
+    {"Options without a meaning", [] { Adam({weight()}, {.lr = -1}); }},
+    {"Options without a meaning", [] { step_decay(0); }},
+    {"Options without a meaning", [] { Sgd({weight()}).set_clip({.max_norm = -1}); }},
+    {"Options without a meaning", [] { make_optimizer("adm", {weight()}); }},
+    {"The parameters of an optimizer", [] { Adam(Params{}); }},
+    {"The parameters of an optimizer",
+     [] {
+       const Param w = weight();
+       Adam({w, w});
+     }},
+    {"A momentum where there is none", [] { Schedule(*make_optimizer("sgd", {weight()}), one_cycle({})); }},
+    {"A loss that depends on no parameter", [] { Adam({weight()}).step(sum(array({2}, "x"))); }},
+    {"Gradients that wait", [] { Adam({weight()}).apply(); }},
+    {"Gradients that wait",
+     [] {
+       const Param w = weight();
+       Adam adam({w});
+       adam.accumulate(sum(tape.param(w)));
+       adam.state();
+     }},
+    {"Two parameters of one name",
+     [] {
+       snapshot(Params{weight("weight"), weight("weight")});
+     }},
+    {"A number that is no symbol", [] { Vocabulary("helo").decode(4); }},
+    {"grad_check with nothing to check", [] { grad_check([](Tape&, const Vars& in) { return in[0]; }, {}); }},
+    {"An op of your own",
+     [] {
+       const Var x = array({2}, "x"), y = array({2}, "y");
+       grad(sum(record(no_gradient_for_b, {x, y})), x);
+     }},
+    {"An op of your own", [] { tape.run({record(no_eval, {array({2}, "x")})}); }},
+    {"An op of your own",
+     [] {
+       record(no_eval, {array({2}, "x"), array({2}, "y")});
+     }},
+};
+
+const std::vector<Mistake> file_mistakes{
+    {"A file that can't be read", [] { read_text(Scratch() / "input.txt"); }},
+    {"A file that can't be read",
+     [] {
+       const Scratch scratch;
+       std::filesystem::create_directory(scratch / "run");
+       load_checkpoint(scratch / "run");
+     }},
+    {"A file that can't be written", [] { save_params(Scratch() / "run/model.safetensors", {weight()}); }},
+    {"Not safetensors", [] { read_safetensors(Scratch().file("model.pt", "PK")); }},
+    {"Not safetensors", [] { read_safetensors(Scratch().file("model.pt", "PK\3\4 and so on")); }},
+    {"A damaged safetensors file",
+     [] { read_file_of(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 5); }},
+    {"A damaged safetensors file",
+     [] { read_file_of(R"({"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8); }},
+    {"A damaged safetensors file",
+     [] { read_file_of(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 12); }},
+    {"A damaged safetensors file", [] { read_file_of("[]", 0); }},
+    {"A type of numbers that Spool can't read",
+     [] { read_file_of(R"({"w":{"dtype":"F8_E5M2","shape":[2],"data_offsets":[0,2]}})", 2); }},
+    {"Weights of another model",
+     [] {
+       const Scratch scratch;
+       save_params(scratch / "model.safetensors", {weight("a.weight"), weight("b.weight", {3})});
+       load_params(scratch / "model.safetensors", {weight("a.weight", {4}), weight("c.weight")});
+     }},
+    {"Not a checkpoint",
+     [] {
+       const Scratch scratch;
+       save_params(scratch / "model.safetensors", {weight()});
+       load_checkpoint(scratch / "model.safetensors");
+     }},
+    {"A checkpoint of another model",
+     [] {
+       const Scratch scratch;
+       save_checkpoint(scratch / "last.safetensors", {.model = {{"cell", "gru"}, {"hidden", "128"}}});
+       load_checkpoint(scratch / "last.safetensors", {{"cell", "lstm"}, {"hidden", "128"}});
+     }},
+    {"An entry that is not there", [] { static_cast<void>(Snapshot{}.count("step")); }},
+    {"The state of another optimizer", [] { Sgd({weight()}).load_state(Adam({weight()}).state()); }},
+    {"Text that is not UTF-8", [] { read_text(Scratch().file("input.txt", "one\ntwo \xE9t\xE9")); }},
+    {"Text that is empty or damaged", [] { read_text(Scratch().file("input.txt", "")); }},
+    {"Text that is empty or damaged", [] { read_text(Scratch().file("input.txt.gz", "\x1f\x8b\x08")); }},
+    {"Text that is empty or damaged", [] { Vocabulary(""); }},
+    {"A symbol that is not in the vocabulary",
+     [] { Vocabulary("helo").encode("hell\xC3\xB6", "input.txt"); }},
+};
