@@ -24,6 +24,7 @@
 #include <spool/layers/lstm_cell.hpp>
 #include <spool/layers/recurrent.hpp>
 #include <spool/layers/rnn_cell.hpp>
+#include <spool/layers/truncated_bptt.hpp>
 #include <spool/layers/unroll.hpp>
 #include <spool/layers/wrap.hpp>
 #include <spool/ops/activation.hpp>
