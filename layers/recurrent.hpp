@@ -116,7 +116,7 @@ class Recurrent {
     const CalledFrom from(tape, where);
     State state;
     for (std::size_t k = 0; k < cells_.size(); ++k) {
-      state.push_back(cells_[k].zero_state(tape, batch, where));
+      state.push_back(cells_[k].zero_state(tape, batch));
       if (!options_.learn_initial_state) continue;
       std::size_t i = 0;
       state[k] = map_state(
