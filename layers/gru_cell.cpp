@@ -40,7 +40,8 @@ Var GruCell::step_from(Var h_in, Var x, Var h, Where where) const {
   const Var from_h = norm_hh_(gates(wh));
   const auto [r, z] = split<2>(options_.gate(weights_.biased(from_x + from_h)));
   const Var xn = plus_last(norm_in_(last(wx)), weights_.bias_ih);
-  const Var wn = after ? last(wh) : matmul(r * h_in, transpose(last(w_hh, 0)));
+  const Var reset = after ? h_in : r * h_in;
+  const Var wn = after ? last(wh) : matmul(reset, transpose(last(w_hh, 0)));
   const Var hn = plus_last(norm_hn_(wn), weights_.bias_hh);
   const Var n = options_.candidate(xn + (after ? r * hn : hn));
   const Var kept = z * h;

@@ -16,13 +16,15 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Only exp of numbers <= 0 is taken: it can't overflow, and e / (1 + e) keeps all digits of a tiny result.
-constexpr OpDef sigmoid_op =
-    elementwise("sigmoid", 1, map([](auto x) {
-                  using std::exp;
-                  const auto e = exp(x < 0 ? x : -x);
-                  return (x < 0 ? e : decltype(x)(1)) / (1 + e);
-                }),
-                [](const Step& s, Var g) -> Grads { return {g * s.out() * (1 - s.out())}; });
+constexpr OpDef sigmoid_op = elementwise("sigmoid", 1, map([](auto x) {
+                                           using std::exp;
+                                           const auto e = exp(x < 0 ? x : -x);
+                                           return (x < 0 ? e : decltype(x)(1)) / (1 + e);
+                                         }),
+                                         [](const Step& s, Var g) -> Grads {
+                                           const Var rest = 1 - s.out();
+                                           return {g * s.out() * rest};
+                                         });
 
 // The result is non-zero exactly where the gradient passes.
 constexpr OpDef relu_op = elementwise("relu", 1, map([](auto x) { return x < 0 ? decltype(x)(0) : x; }),
