@@ -168,7 +168,7 @@ double check_bidirectional(const Case& c, Merge mode, bool return_sequences) {
   Tape tape;
   const auto [ys, state] = layer.unroll(c.input(tape));
   const auto both = split<2>(ys);
-  const auto last = [&](std::size_t d) { return output_of(layer.cells()[d], state[d]); };
+  const auto last = [&, &state = state](std::size_t d) { return output_of(layer.cells()[d], state[d]); };
   return compare(c, return_sequences ? merged(both[0], both[1], mode) : merged(last(0), last(1), mode));
 }
 
