@@ -94,6 +94,7 @@ void draw_curve(const Options& options, const std::vector<Point>& history) {
   for (const Point& p : history) {
     train.x.push_back(p.step);
     train.y.push_back(p.train);
+    if (!std::isfinite(p.validation)) continue;
     validation.x.push_back(p.step);
     validation.y.push_back(p.validation);
   }

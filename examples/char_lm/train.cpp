@@ -21,6 +21,8 @@ void on_interrupt(int) {
   std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends the program at once
 }
 
+constexpr std::int64_t steps_per_point = 50;  // of the loss curve
+
 // Invariant: all that decides the coming steps is in the members that save() writes.
 template <class R>
 class Training {
@@ -43,10 +45,13 @@ class Training {
       train_step();
       ++step_;
       progress.step(step_, last_loss_);
-      if (step_ % windows() == 0) end_epoch(progress);
+      if (step_ % windows() == 0)
+        end_epoch(progress);
+      else if (step_ % steps_per_point == 0)
+        add_point();
       if (step_ % o_.save_every == 0) save();
     }
-    if (!interrupted && losses_ > 0) evaluate_now(progress);
+    if (!interrupted && !evaluated()) evaluate_now(progress);
     save();
     draw_curve(o_, history_);
     finish();
@@ -78,15 +83,27 @@ class Training {
 
   void evaluate_now(Progress& progress) {
     const double validation = evaluate(model_, corpus_.validation);
-    const double train = loss_sum_ / static_cast<double>(losses_);
     const bool best = validation < best_;
-    history_.push_back({static_cast<double>(step_), train, validation});
-    loss_sum_ = 0;
-    losses_ = 0;
-    progress.evaluated(step_, train, validation, best);
+    add_point();
+    history_.back().validation = validation;
+    progress.evaluated(step_, history_.back().train, validation, best);
     if (!best) return;
     best_ = validation;
     save_to(best_file(o_));
+  }
+
+  bool evaluated() const {
+    return step_ == 0 || (!history_.empty() && history_.back().step == static_cast<double>(step_) &&
+                          std::isfinite(history_.back().validation));
+  }
+
+  // Of the loss curve: the mean loss since the last one.
+  void add_point() {
+    if (!history_.empty() && history_.back().step == static_cast<double>(step_)) return;
+    history_.push_back({static_cast<double>(step_), loss_sum_ / static_cast<double>(losses_),
+                        std::numeric_limits<double>::quiet_NaN()});
+    loss_sum_ = 0;
+    losses_ = 0;
   }
 
   void save() { save_to(last_file(o_)); }
