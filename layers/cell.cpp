@@ -11,6 +11,11 @@ void check_cells(std::string_view model, std::size_t found, std::size_t cells) {
     throw ShapeError(fmt::format("{}: the state is of {} cells; this model has {}", model, found, cells));
 }
 
+void check_rate(std::string_view who, double rate) {
+  if (!(rate >= 0 && rate <= 1))
+    throw ShapeError(fmt::format("{}: a rate of dropout or zoneout is {}; it must lie in 0..1", who, rate));
+}
+
 void check_kept(const char* who, const Vars& before, const Vars& now, const Where& where) {
   if (now.size() != before.size())
     throw ShapeError(

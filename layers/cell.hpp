@@ -60,6 +60,8 @@ concept HasOutput = std::same_as<S, Var> || requires(const C& cell, const S& s) 
 
 /// Throws ShapeError when a state of `found` cells meets a model of `cells`.
 void check_cells(std::string_view model, std::size_t found, std::size_t cells);
+/// Throws ShapeError for a probability outside 0..1.
+void check_rate(std::string_view who, double rate);
 /// Throws ShapeError unless the parts of a state have kept their number and shapes over a step.
 void check_kept(const char* who, const Vars& before, const Vars& now, const Where& where);
 

@@ -19,9 +19,7 @@ void check_layer(const std::string& name, std::int64_t layers, std::vector<doubl
                  std::initializer_list<double> more_rates) {
   if (layers < 1) throw ShapeError(fmt::format("{}: layers is {}; it must be 1 or more", name, layers));
   rates.insert(rates.end(), more_rates);
-  for (double p : rates)
-    if (!(p >= 0 && p <= 1))
-      throw ShapeError(fmt::format("{}: a rate of dropout or zoneout is {}; it must lie in 0..1", name, p));
+  for (double rate : rates) check_rate(name, rate);
 }
 
 void refuse_recurrent_dropout(const std::string& name) {

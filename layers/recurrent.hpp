@@ -13,6 +13,7 @@
 #include <spool/layers/unroll.hpp>
 #include <spool/layers/wrap.hpp>
 
+#include <concepts>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,9 +79,10 @@ class Recurrent {
   }
 
   /// xs [T,B,input] -> ys [T,B,output_size()], from the given state. ShapeError for other shapes and for a
-  /// state of another layer; TapeError when `training` is needed and not said.
-  Unrolled<State> unroll(Var xs, State state, const LayerCall& call = {},
-                         Where where = Where::current()) const {
+  /// state of another layer; TapeError when `training` is needed and not said. (A template only so that
+  /// braces after xs, as in unroll(xs, {.training = true}), are never taken for a state.)
+  template <std::same_as<State> S>
+  Unrolled<State> unroll(Var xs, S state, const LayerCall& call = {}, Where where = Where::current()) const {
     Tape& tape = xs.tape();
     const CalledFrom from(tape, where);
     check_call(xs, state, call, where);

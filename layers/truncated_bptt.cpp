@@ -39,4 +39,10 @@ void detail::check_window(const BpttWindow& window, Var xs, const Where& where) 
                where);
 }
 
+void detail::check_outputs(Var ys, std::int64_t steps, const Where& where) {
+  if (ys.shape().rank() == 0 || ys.shape()[0] != steps)
+    fail_shape("unroll_window", fmt::format("run must give an output for each of its {} steps", steps), {ys},
+               where);
+}
+
 }  // namespace spool

@@ -44,6 +44,8 @@ std::vector<BpttWindow> bptt_windows(std::int64_t steps, const Truncation& k);
 namespace detail {
 /// Throws ShapeError unless this is a window and xs has its steps.
 void check_window(const BpttWindow& window, Var xs, const Where& where);
+/// Throws ShapeError unless there is one output for each step.
+void check_outputs(Var ys, std::int64_t steps, const Where& where);
 }  // namespace detail
 
 /// Records one window: run(xs [t,B,...], state) gives the outputs of t steps, [t,B,...], and the state after
@@ -51,7 +53,7 @@ void check_window(const BpttWindow& window, Var xs, const Where& where);
 /// steps. The result has the outputs of the fresh steps, [end-fresh,B,...], and the state to carry: that
 /// before step `carry`, by this window's weights. Where the next window begins inside this one, run is called
 /// for the steps before that point and then for the others, so that a mask of one call (recurrent dropout)
-/// holds for one part. ShapeError for another number of steps.
+/// holds for one part. ShapeError for another number of steps, or of outputs.
 template <class S, class F>
 Unrolled<S> unroll_window(const BpttWindow& window, Var xs, S state, F&& run,
                           Where where = Where::current()) {
@@ -61,6 +63,7 @@ Unrolled<S> unroll_window(const BpttWindow& window, Var xs, S state, F&& run,
     if (begin == end) return;
     const Var part = slice(Operand(xs, where), 0, begin - window.begin, end - window.begin);
     auto [ys, after] = run(part, std::move(state));
+    detail::check_outputs(ys, end - begin, where);
     outputs.push_back(ys);
     state = std::move(after);
   };

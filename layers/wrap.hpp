@@ -34,9 +34,9 @@ template <class C>
 RecurrentDropout(C, Var) -> RecurrentDropout<C>;
 
 /// Each element of the state keeps its last value with the given probability, drawn at each step; when not
-/// training, the mean of both (Krueger et al. 2017, eq. 2). ShapeError for a state that changes its shape.
-/// Of a cell that gives its output apart from the state, such as Residual, the output is left as it is: put
-/// Residual around Zoneout.
+/// training, the mean of both (Krueger et al. 2017, eq. 2). ShapeError for a state that changes its shape
+/// and for rates outside 0..1. Of a cell that gives its output apart from the state, such as Residual, the
+/// output is left as it is: put Residual around Zoneout.
 template <class C>
 struct Zoneout {
   C cell;
@@ -49,6 +49,7 @@ struct Zoneout {
     const CalledFrom from(x.tape(), where);
     const Vars before = flatten(s);
     detail::check_kept("Zoneout", before, flatten(next), where);
+    for (double rate : rates) detail::check_rate("Zoneout", rate);
     std::size_t i = 0;
     S mixed = map_state(next, [&](Var now) {
       const double rate = rates.empty() ? 0 : rates[std::min(i, rates.size() - 1)];

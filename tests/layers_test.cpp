@@ -20,3 +20,24 @@ TEST_CASE("a small model trains on characters") {
   const Vars gs = grad(sum(y), parameters(embed, lstm, head));
   tape.run(gs);
 }
+
+TEST_CASE("what a call says stands in braces, with and without a state before it") {
+  const Init init{.seed = 1};
+  const Gru gru(init, {.input = 3, .hidden = 4});
+  const Lstm lstm(init, {.input = 3, .hidden = 4});
+  Tape tape;
+  const Var xs = tape.input(Shape{2, 5, 3});
+  CHECK(gru.unroll(xs, {.training = true}).ys == gru.unroll(xs).ys);
+  CHECK(gru.unroll(xs, {}).ys == gru.unroll(xs).ys);
+  CHECK(lstm.unroll(xs, {.lengths = Var{}}).ys == lstm.unroll(xs).ys);
+  CHECK(lstm.unroll(xs, lstm.initial_state(tape, 5), {.training = true}).ys == lstm.unroll(xs).ys);
+}
+
+TEST_CASE("zoneout refuses rates that are no probabilities, in training and in evaluation") {
+  const RnnCell cell({.seed = 1}, 3, 4);
+  Tape tape;
+  const Var xs = tape.input(Shape{2, 5, 3}), h = cell.zero_state(tape, 5);
+  for (const bool training : {true, false})
+    CHECK_THROWS_WITH(unroll(Zoneout{cell, {0.5, -1}, training}, xs, h),
+                      "Zoneout: a rate of dropout or zoneout is -1; it must lie in 0..1");
+}

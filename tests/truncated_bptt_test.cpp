@@ -222,4 +222,8 @@ TEST_CASE("truncated BPTT says what is wrong with its arguments") {
             .starts_with("unroll_window: no window begins at 0, is fresh from 6, carries at 6 and ends at 6; "
                          "take one from "
                          "bptt_windows()\n"));
+  const auto last_only = [&](Var x, Var s) { return Unrolled<Var>{select(run(x, s).ys, 0, -1), s}; };
+  CHECK(error_of([&] {
+          unroll_window({0, 3, 3, 6}, xs, h, last_only);
+        }).starts_with("unroll_window: run must give an output for each of its 3 steps\n"));
 }
