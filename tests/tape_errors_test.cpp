@@ -7,32 +7,9 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "error_text.hpp"
 
 using namespace spool;
-
-namespace {
-
-// The text of the error that f throws; E must be its exact type.
-template <class E, class F>
-std::string text_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
-
-template <class F>
-std::string tape_error(F&& f) {
-  return text_of<TapeError>(f);
-}
-template <class F>
-std::string shape_error(F&& f) {
-  return text_of<ShapeError>(f);
-}
-
-}  // namespace
 
 TEST_CASE("an empty handle is refused by the tape, as by the ops") {
   Tape tape;

@@ -3,6 +3,7 @@
 #include <spool/spool.hpp>
 
 #include "catch.hpp"
+#include "error_text.hpp"
 #include "reference.hpp"
 
 #include <algorithm>
@@ -182,26 +183,12 @@ TEST_CASE("a fresh step's gradient reaches the window's first step and the carri
   CHECK(tape.value(sum(abs(slice(early, 0, 2, 7)))) == 0);
 }
 
-namespace {
-
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const ShapeError& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-}  // namespace
-
 TEST_CASE("truncated BPTT says what is wrong with its arguments") {
-  CHECK(error_of([] { bptt_windows(5, {.k1 = 0, .k2 = 2}); }) ==
+  CHECK(shape_error([] { bptt_windows(5, {.k1 = 0, .k2 = 2}); }) ==
         "bptt_windows: k1 is 0 and k2 is 2; they must be 1 <= k1 <= k2");
-  CHECK(error_of([] { bptt_windows(5, {.k1 = 3, .k2 = 2}); }) ==
+  CHECK(shape_error([] { bptt_windows(5, {.k1 = 3, .k2 = 2}); }) ==
         "bptt_windows: k1 is 3 and k2 is 2; they must be 1 <= k1 <= k2");
-  CHECK(error_of([] { bptt_windows(-1, {.k1 = 1, .k2 = 2}); }) ==
+  CHECK(shape_error([] { bptt_windows(-1, {.k1 = 1, .k2 = 2}); }) ==
         "bptt_windows: there are -1 steps; it must be 0 or more");
 
   const RnnCell cell(f64, D, H);
@@ -210,20 +197,20 @@ TEST_CASE("truncated BPTT says what is wrong with its arguments") {
   const auto run = [&](Var x, Var s) { return unroll(cell, x, s); };
   const BpttWindow w = bptt_windows(T, {.k1 = 2, .k2 = 4})[2];
   const int line = __LINE__ + 1;
-  const std::string text = error_of([&] { unroll_window(w, xs, h, run); });
+  const std::string text = shape_error([&] { unroll_window(w, xs, h, run); });
   CHECK(text ==
         "unroll_window: xs must hold the window's 4 steps, 2..5\n"
         "  a  input \"xs\"  [6, 2, 3]\n"
         "  recorded at truncated_bptt_test.cpp:" +
             std::to_string(line));
-  CHECK(error_of([&] {
+  CHECK(shape_error([&] {
           unroll_window({0, 6, 6, 6}, xs, h, run);
         })
             .starts_with("unroll_window: no window begins at 0, is fresh from 6, carries at 6 and ends at 6; "
                          "take one from "
                          "bptt_windows()\n"));
   const auto last_only = [&](Var x, Var s) { return Unrolled<Var>{select(run(x, s).ys, 0, -1), s}; };
-  CHECK(error_of([&] {
+  CHECK(shape_error([&] {
           unroll_window({0, 3, 3, 6}, xs, h, last_only);
         }).starts_with("unroll_window: run must give an output for each of its 3 steps\n"));
 }
