@@ -17,6 +17,8 @@ namespace {
 // Chooses the next character by its scores: softmax(scores / temperature), cut to the top k, then to the
 // smallest set that holds probability p (Holtzman et al. 2020), then renormalised by drawing below its sum.
 int choose(const spool::Tensor& scores, const Options& o, spool::Philox& random) {
+  if (!std::ranges::all_of(scores.doubles(), [](double s) { return std::isfinite(s); }))
+    throw spool::TapeError("the model gives scores that are not finite; train it anew with a lower --lr");
   std::vector<int> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   const auto score = [&](int i) { return scores.at(static_cast<std::size_t>(i)); };

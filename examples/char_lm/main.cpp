@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <new>
+
 namespace {
 
 int run(int argc, char** argv) {
@@ -29,6 +31,10 @@ int main(int argc, char** argv) {
   } catch (const char_lm::UsageError& e) {
     fmt::print(stderr, "char_lm: {}\n", e.what);
     return 2;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr,
+               "char_lm: not enough memory; make --hidden, --layers, --embed, --batch or --seq smaller\n");
+    return 1;
   } catch (const std::exception& e) {
     fmt::print(stderr, "char_lm: {}\n", e.what());
     return 1;

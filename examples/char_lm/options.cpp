@@ -1,9 +1,14 @@
 #include "options.hpp"
 
+#include <spool/spool.hpp>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <boost/algorithm/string/split.hpp>
 #include <boost/program_options.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -92,6 +97,9 @@ void check(const Options& o) {
                          : fmt::format("'{}' is none of train, sample and eval", o.verb));
   require(o.cell == "rnn" || o.cell == "lstm" || o.cell == "gru",
           fmt::format("--cell {} is none of rnn, lstm and gru", o.cell));
+  const auto optimizers = spool::optimizer_names();
+  require(std::ranges::find(optimizers, o.optim) != optimizers.end(),
+          fmt::format("--optim {} is none of {}", o.optim, fmt::join(optimizers, ", ")));
   for (const auto& [name, value] : {std::pair{"layers", o.layers},
                                     {"hidden", o.hidden},
                                     {"seq", o.seq},
@@ -105,16 +113,22 @@ void check(const Options& o) {
   for (const auto& [name, value] :
        {std::pair{"clip", o.clip}, {"minutes", o.minutes}, {"lr", o.lr}, {"temperature", o.temperature}})
     require(value >= 0, fmt::format("--{} must be a number that is not negative, not {}", name, value));
+  require(std::isfinite(o.lr), fmt::format("--lr must be finite, not {}", o.lr));
   require(o.dropout >= 0 && o.dropout < 1, fmt::format("--dropout must lie in [0, 1), not {}", o.dropout));
-  require(o.decay > 0, fmt::format("--decay must be above 0, not {}", o.decay));
+  require(o.decay > 0 && o.decay <= 1, fmt::format("--decay must lie in (0, 1], not {}", o.decay));
+  require(o.steps >= -1, fmt::format("--steps must be at least 0, or -1 for no bound, not {}", o.steps));
+  require(!o.checkpoint.empty(), "--checkpoint must name a directory");
   require(o.top_p > 0 && o.top_p <= 1, fmt::format("--top-p must lie in (0, 1], not {}", o.top_p));
 }
 
 // A value given on the command line must not contradict one that the checkpoint keeps. (A text may have
-// moved; that it is the same text is checked when it is read.)
+// moved; that it is the same text is checked when it is read. Only training is bound to the seed.)
 void check_against(const po::variables_map& given, const po::variables_map& kept) {
+  const bool trains = given["verb"].as<std::string>() == "train";
   for (const auto& [name, value] : given) {
-    if (value.defaulted() || !kept.count(name) || kept[name].defaulted() || name == "text") continue;
+    if (value.defaulted() || !kept.count(name) || kept[name].defaulted() || name == "text" ||
+        (name == "seed" && !trains))
+      continue;
     const auto text = [](const po::variable_value& v) {
       if (const auto* s = boost::any_cast<std::string>(&v.value())) return *s;
       if (const auto* i = boost::any_cast<int>(&v.value())) return fmt::format("{}", *i);

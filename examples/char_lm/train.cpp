@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <limits>
+#include <system_error>
 
 namespace char_lm {
 
@@ -41,6 +42,7 @@ class Training {
     if (o_.resume) load();
     Progress progress(o_, windows(), step_);
     std::signal(SIGINT, on_interrupt);
+    save();  // a directory that can't be written is found out now, not when work is lost
     while (step_ < progress.last_step() && !progress.out_of_time() && !interrupted) {
       train_step();
       ++step_;
@@ -178,7 +180,12 @@ int train(const Options& o, const Corpus& corpus) {
   if (!o.resume && std::filesystem::exists(last_file(o)))
     throw UsageError{fmt::format(
         "{} holds a model already; go on with --resume, or name another --checkpoint", o.checkpoint)};
-  std::filesystem::create_directories(o.checkpoint);
+  std::error_code error;
+  std::filesystem::create_directories(o.checkpoint, error);
+  if (error)
+    throw spool::FileError(
+        fmt::format("{}: can't be made a directory for the model: {}; name another --checkpoint",
+                    o.checkpoint, error.message()));
   return with_model(o, corpus.vocabulary.size(), [&]<class R>(const CharLm<R>& model) {
     std::int64_t weights = 0;
     for (const spool::Param& p : model.parameters()) weights += p.shape().size();

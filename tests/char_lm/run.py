@@ -8,6 +8,7 @@ import json
 import pathlib
 import random
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,13 @@ def interrupt_saves(folder, text):
     check("going on after step" in train_succeeds("--resume", "--checkpoint", where, "--epochs", "1"), "resume")
 
 
+def with_infinite_bias(checkpoint):
+    header_size = int.from_bytes(checkpoint[:8], "little")
+    header = json.loads(checkpoint[8 : 8 + header_size])
+    at = 8 + header_size + header["model.head.bias"]["data_offsets"][0]
+    return checkpoint[:at] + struct.pack("<f", float("inf")) + checkpoint[at + 4 :]
+
+
 def mistakes(folder, text, model):
     size = pathlib.Path(text).stat().st_size
     refuses(2, "say what to do: train, sample or eval (or --help)")
@@ -98,6 +106,12 @@ def mistakes(folder, text, model):
             "--text", text, *SMALL, "--checkpoint", model)
     refuses(2, "--hidden 99 differs from the checkpoint's 12; leave it out, or train anew in another directory",
             "train", "--resume", "--checkpoint", model, "--hidden", 99)
+    refuses(2, "--steps must be at least 0, or -1 for no bound, not -5", "train", "--steps=-5")
+    refuses(2, "--decay must lie in (0, 1], not inf", "train", "--decay", "inf")
+    refuses(2, "--lr must be finite, not inf", "train", "--lr", "inf")
+    refuses(2, "--checkpoint must name a directory", "train", "--checkpoint", "")
+    result = run("train", "--optim", "adamm")
+    check(result.returncode == 2 and "--optim adamm is none of adadelta, " in result.stderr, "an optimiser", result)
     check(run("train", "--nonsense").returncode == 2, "an unknown option")
     check(run("--help").returncode == 0 and "--temperature" in run("--help").stdout, "--help")
 
@@ -126,6 +140,17 @@ def mistakes(folder, text, model):
     check((model / "last.safetensors").read_bytes() == before, "a refused run changed the model")
     check(pathlib.Path(text).stat().st_size == size, "the text")
 
+    occupied = folder / "occupied"
+    occupied.write_text("precious")
+    for where in [occupied, occupied / "below"]:
+        refuses(1, f"{where}: can't be made a directory for the model: Not a directory; name another --checkpoint",
+                "train", "--text", text, "--checkpoint", where)
+    check(occupied.read_text() == "precious", "a file in the way of the model")
+    blocked = folder / "blocked"
+    (blocked / "last.safetensors.tmp").mkdir(parents=True)
+    result = run("train", "--text", text, *SMALL, "--checkpoint", blocked)
+    check(result.returncode == 1 and "step" not in result.stdout, "what can't be saved is not trained", result)
+
     broken = folder / "broken"
     broken.mkdir()
     for cut in [0, 7, 100, len(before) - 1]:
@@ -133,6 +158,9 @@ def mistakes(folder, text, model):
         result = run("sample", "--checkpoint", broken)
         check(result.returncode == 1 and "best.safetensors" in result.stderr and result.stderr.count("\n") == 1,
               f"a checkpoint cut to {cut} bytes", result)
+    (broken / "best.safetensors").write_bytes(with_infinite_bias((model / "best.safetensors").read_bytes()))
+    refuses(1, "the model gives scores that are not finite; train it anew with a lower --lr", "sample", "--checkpoint",
+            broken)
     result = run("sample", "--checkpoint", model, "--prime", "\u00e9")
     check(result.returncode == 1 and result.stderr.count("\n") == 1, "a prime outside the vocabulary", result)
 
@@ -143,6 +171,8 @@ def sampling(model):
     for option in [["--temperature", 0], ["--top-k", 1], ["--top-p", 0.000001]]:
         greedy = run("sample", "--checkpoint", model, "--length", 30, *option)
         check(greedy.stdout == run("sample", "--checkpoint", model, "--length", 30, "--temperature", 0).stdout, option)
+    other = run("sample", "--checkpoint", model, "--length", 80, "--prime", "the ", "--seed", 7)
+    check(other.returncode == 0 and other.stdout != one.stdout, "another seed, another sample", other)
     check("test loss" in run("eval", "--checkpoint", model).stdout, "eval")
 
 
