@@ -46,6 +46,10 @@ class Tape {
   /// number that the dtype can't hold exactly (above 2^24 in float).
   Var tokens(const Shape& shape, std::span<const int> ids, std::string_view name = {},
              Where where = Where::current());
+  Var tokens(const Shape& shape, std::initializer_list<int> ids, std::string_view name = {},
+             Where where = Where::current()) {
+    return tokens(shape, std::span(ids.begin(), ids.size()), name, where);
+  }
   /// One number in every element.
   Var constant(double value, const Shape& shape = {}, Where where = Where::current());
   /// A parameter as a node; the same node however often it is asked for.

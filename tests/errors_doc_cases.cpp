@@ -17,7 +17,7 @@ const std::vector<int> eight{0, 1, 2, 3, 4, 5, 6, 7};
 
 Var array(const Shape& shape, std::string_view name) { return tape.input(Tensor(shape), name); }
 Var tokens(std::initializer_list<int> ids, std::string_view name) {
-  return tape.tokens({static_cast<std::int64_t>(ids.size())}, std::vector(ids), name);
+  return tape.tokens({static_cast<std::int64_t>(ids.size())}, ids, name);
 }
 Param weight(std::string name = "w", const Shape& shape = {2}) { return Param(name, Tensor(shape)); }
 
@@ -112,7 +112,7 @@ const std::vector<Mistake> shape_mistakes{
      }},
     {"Data that does not fit its slot",
      [] {
-       tape.tokens({4, 1}, std::vector{1, 2, 3});
+       tape.tokens({4, 1}, {1, 2, 3});
      }},
     {"A tensor and its numbers",
      [] {
@@ -238,7 +238,7 @@ const std::vector<Mistake> tape_mistakes{
     {"An index out of range", [] { tape.run({one_hot(tape.input(Tensor({1}, {1.5}), "ids"), 4)}); }},
     {"A probability that is none",
      [] { tape.run({binary_cross_entropy(tape.input(Tensor({1}, {3}), "scores"), 1)}); }},
-    {"A token too large for a float", [] { tape.tokens({1}, std::vector{16'777'217}); }},
+    {"A token too large for a float", [] { tape.tokens({1}, {16'777'217}); }},
     {"Not enough memory",
      [] {
        tape.run({record(hungry, {array({1 << 10, 1 << 10}, "x")})});
