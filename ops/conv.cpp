@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -95,19 +96,30 @@ Var pool_columns(const char* name, const Operand& x, Windows windows, double fil
   return reshape(columns, shape_of({v.shape()[1], taps}, columns.shape().dims().subspan(windows.size() + 1)));
 }
 
+// The windows of an image of ones, the same for every sequence and channel: 1 inside, 0 in the padding.
+Var inside_columns(const char* name, Var x, Windows windows) {
+  return pool_columns(name, x.tape().constant(1, x.shape().with(0, 1).with(1, 1)), windows, 0);
+}
+
+// Where a window holds nothing above -inf, the padding would win; then its first element inside does.
 Var max_pool(const char* name, const Operand& x, Windows windows) {
-  const CalledFrom from(var_of(name, x).tape(), x.where());
-  const Var columns = pool_columns(name, x, windows, -std::numeric_limits<double>::infinity());
-  const Var first = argmax(columns, 1, /*keepdims=*/true);
-  return batch_first(reshape(gather(columns, first, 1), columns.shape().without(1)));
+  const Var v = var_of(name, x);
+  const CalledFrom from(v.tape(), x.where());
+  constexpr double lowest = -std::numeric_limits<double>::infinity();
+  const Var columns = pool_columns(name, x, windows, lowest);
+  Var chosen = argmax(columns, 1, /*keepdims=*/true);
+  if (std::ranges::any_of(windows, [](const Window& w) { return w.padding > 0; })) {
+    const Var inside = argmax(inside_columns(name, v, windows), 1, /*keepdims=*/true);
+    chosen = where(eq(gather(columns, chosen, 1), lowest), inside, chosen);
+  }
+  return batch_first(reshape(gather(columns, chosen, 1), columns.shape().without(1)));
 }
 
 Var avg_pool(const char* name, const Operand& x, Windows windows, bool count_include_pad) {
   const CalledFrom from(var_of(name, x).tape(), x.where());
   const Var columns = pool_columns(name, x, windows, 0);
   if (count_include_pad) return batch_first(mean(columns, 1));
-  const Var ones = x.var().tape().constant(1, x.var().shape().with(0, 1).with(1, 1));
-  const Var counts = sum(pool_columns(name, ones, windows, 0), 1);
+  const Var counts = sum(inside_columns(name, x.var(), windows), 1);
   return batch_first(sum(columns, 1) / counts);
 }
 

@@ -115,6 +115,18 @@ TEST_CASE("a row of -inf has no weight and no gradient, and leaves other rows al
   CHECK(sums.gradient == Numbers{0, 0, 0.5, 0.5});
 }
 
+TEST_CASE("the largest of a window of -inf is its first element, never the padding") {
+  Tape tape(DType::f64);
+  const double inf = std::numeric_limits<double>::infinity();
+  const Var x = tape.input(Tensor({1, 2, 4}, {-inf, -inf, -inf, 5, 1, 2, -inf, -inf}));
+  const Var y = max_pool1d(x, {.kernel = 3, .stride = 2, .padding = 1});  // -1 0 1 and 1 2 3
+  CHECK(tape.read(y).doubles() == std::vector{-inf, 5., 2., 2.});
+  CHECK(tape.read(grad(sum(y), x)).doubles() == std::vector<double>{1, 0, 0, 1, 0, 2, 0, 0});
+  const Var image = tape.constant(-inf, {1, 1, 3, 3});
+  const Var corners = max_pool2d(image, {.kernel = 2, .stride = 2, .padding = 1});
+  CHECK(tape.read(grad(sum(corners), image)).doubles() == std::vector<double>{1, 1, 0, 1, 1, 0, 0, 0, 0});
+}
+
 TEST_CASE("elements of +inf share the weight") {
   const Tensor x({2, 3}, {infinity, 5, infinity, 2, infinity, -infinity}, DType::f64);
   CHECK(evaluate(x, [](Var v) { return softmax(v); }).value == Numbers{0.5, 0, 0.5, 0, 1, 0});
