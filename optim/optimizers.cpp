@@ -151,7 +151,7 @@ constexpr UpdateRule<RmsPropOptions> rmsprop_rule{
             T variance = square[i];
             if (center != nullptr) {
               mean(center[i], u.g[i]);
-              variance -= center[i] * center[i];
+              variance = std::max(variance - center[i] * center[i], T{0});  // rounding could make it negative
             }
             T change = u.g[i] / (std::sqrt(variance) + eps);
             if (buffer != nullptr) change = buffer[i] = momentum * buffer[i] + change;

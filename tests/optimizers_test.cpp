@@ -102,6 +102,13 @@ TEST_CASE("an optimizer by name takes the common options") {
                     "make_optimizer: only sgd and rmsprop have a momentum");
 }
 
+TEST_CASE("the variance of a constant gradient is 0, never below") {
+  const Param w = weight({1, 1, 1}, DType::f32);
+  RmsProp rmsprop({w}, {.lr = 0, .centered = true});
+  for (int i = 0; i < 3000; ++i) rmsprop.apply(std::vector{Tensor({3}, {0.1, 0.3, 0.7})});
+  CHECK(w.value() == Tensor({3}, {1, 1, 1}));
+}
+
 TEST_CASE("options out of range are refused") {
   const Params w{weight({1})};
   CHECK_THROWS_WITH(Sgd(w, {.lr = -1}), "Sgd: lr is -1; it must be a finite number of at least 0");
