@@ -117,9 +117,15 @@ S map_state(const S& like, F&& f) {
   return out;
 }
 
-/// A state with the structure of `like` made from the given Vars, which must be as many.
+namespace detail {
+/// Throws ShapeError "who: ..." when a state of `found` parts meets one of `expected`.
+void check_parts(const char* who, std::size_t found, std::size_t expected);
+}  // namespace detail
+
+/// A state with the structure of `like` made from the given Vars. ShapeError unless they are as many.
 template <class S>
 S rebuild(const S& like, std::span<const Var> vars) {
+  detail::check_parts("rebuild", vars.size(), flatten(like).size());
   std::size_t i = 0;
   return map_state(like, [&](const Var&) { return vars[i++]; });
 }
@@ -136,12 +142,15 @@ class Carried {
 
   /// The same numbers as inputs of a tape.
   S on(Tape& tape, Where where = Where::current()) const {
+    detail::check_parts("on", values_.size(), flatten(like_).size());
     std::size_t i = 0;
     return map_state(like_, [&](const Var&) { return tape.input(values_[i++], "carried", where); });
   }
 
-  /// Sets inputs that on() has made to these numbers: to run one recording again and again.
+  /// Sets inputs that on() has made to these numbers: to run one recording again and again. ShapeError for
+  /// inputs that are not as many.
   void bind(const S& inputs) const {
+    detail::check_parts("bind", flatten(inputs).size(), values_.size());
     std::size_t i = 0;
     for_each_var(inputs, [&](const Var& v) { v.tape().set(v, values_[i++]); });
   }

@@ -112,3 +112,14 @@ TEST_CASE("states of any structure flatten, rebuild and carry over") {
   Tape next;
   CHECK(next.read(carried.on(next).extra[1]).at(1) == 6);
 }
+
+TEST_CASE("states of different numbers of parts are refused") {
+  Tape tape;
+  const Vars one{tape.constant(1, {2})}, two{one[0], tape.constant(2, {2})};
+  Carried carried(one);
+  CHECK_THROWS_WITH(carried.bind(two), "bind: there are 2 parts for a state of 1; both must be of one model");
+  CHECK_THROWS_WITH(rebuild(two, one),
+                    "rebuild: there are 1 parts for a state of 2; both must be of one model");
+  carried.values().clear();
+  CHECK_THROWS_WITH(carried.on(tape), "on: there are 0 parts for a state of 1; both must be of one model");
+}
