@@ -179,27 +179,27 @@ void Optimizer::set_clip(const Clip& clip) {
   clip_ = clip;
 }
 
-const Optimizer::Group& Optimizer::group_at(int group) const {
+std::size_t Optimizer::checked(int group) const {
   if (group < 0 || group >= groups()) fail(fmt::format("there is no group {} among {}", group, groups()));
-  return groups_[static_cast<std::size_t>(group)];
+  return static_cast<std::size_t>(group);
 }
 
-double Optimizer::lr(int group) const { return *group_at(group).knobs.lr; }
+double Optimizer::lr(int group) const { return *groups_[checked(group)].knobs.lr; }
 
 void Optimizer::set_lr(double lr, int group) {
-  const Knobs knobs = group_at(group).knobs;
+  const Knobs knobs = groups_[checked(group)].knobs;
   if (!(lr >= 0 && std::isfinite(lr)))
     fail(fmt::format("lr is {}; it must be a finite number of at least 0", lr));
   *knobs.lr = lr;
 }
 
 std::optional<double> Optimizer::momentum(int group) const {
-  const double* momentum = group_at(group).knobs.momentum;
+  const double* momentum = groups_[checked(group)].knobs.momentum;
   return momentum == nullptr ? std::nullopt : std::optional(*momentum);
 }
 
 void Optimizer::set_momentum(double momentum, int group) {
-  const Knobs knobs = group_at(group).knobs;
+  const Knobs knobs = groups_[checked(group)].knobs;
   if (knobs.momentum == nullptr)
     fail("there is no momentum to set; choose an algorithm with momentum and make it with one above 0");
   if (!(momentum >= 0 && momentum < 1)) fail(fmt::format("momentum is {}; it must be in [0, 1)", momentum));

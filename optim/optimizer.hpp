@@ -123,6 +123,7 @@ class Optimizer {
   explicit Optimizer(std::string name) : name_(std::move(name)) {}
   void add_group(const Params& params, Knobs knobs, const std::vector<Buffer>& buffers);
   [[noreturn]] void fail(const std::string& what) const;
+  std::size_t checked(int group) const;  // TapeError when there is no such group
 
  private:
   struct Group {
@@ -136,7 +137,6 @@ class Optimizer {
   void run_and_add(Var loss, const Vars& also);
   void update_all(Gradients gradients);
   void check_params() const;
-  const Group& group_at(int group) const;
   std::vector<std::pair<std::string, double*>> knobs() const;
   std::string entry(std::size_t slot, const char* what) const;
 

@@ -30,6 +30,12 @@ double ratio(std::int64_t t, std::int64_t steps) {
   return static_cast<double>(t) / static_cast<double>(steps);
 }
 
+void check_curve(const char* who, const Curve& curve) {
+  if (!curve)
+    throw TapeError(
+        fmt::format("{}: the curve is an empty function; make one, such as exponential(0.9)", who));
+}
+
 }  // namespace
 
 // --- curves ---------------------------------------------------------------------------------------------
@@ -81,6 +87,7 @@ Curve cosine_restarts(const RestartOptions& o) {
 
 Curve warm_up(std::int64_t steps, Curve then, double start_factor) {
   check_limits("warm_up", {positive("steps", steps), at_least_0("start_factor", start_factor)});
+  check_curve("warm_up", then);
   return [rise = linear(steps, start_factor, 1), then = std::move(then), steps](std::int64_t t, double base) {
     return t < steps ? rise(t, base) : then(t - steps, base);
   };
@@ -120,6 +127,7 @@ Curve one_cycle(const OneCycleOptions& o) {
 // --- Schedule -------------------------------------------------------------------------------------------
 
 Schedule::Schedule(Optimizer& optimizer, Curve curve) : optimizer_(optimizer), curve_(std::move(curve)) {
+  check_curve("Schedule", curve_);
   for (int g = 0; g < optimizer.groups(); ++g) {
     base_.push_back(optimizer.lr(g));
     if (curve_(0, base_.back()).momentum && !optimizer.momentum(g))

@@ -86,7 +86,7 @@ class OptimizerOf final : public Optimizer {
     }
   }
 
-  const Options& options(int group = 0) const { return options_.at(static_cast<std::size_t>(group)); }
+  const Options& options(int group = 0) const { return options_[checked(group)]; }
 
  private:
   void check(const Options& o) const {

@@ -200,6 +200,7 @@ TEST_CASE("groups have options of their own") {
   CHECK(c.value().item() == 0.5);
   CHECK(sgd.options(1).weight_decay == 1);
   CHECK_THROWS_WITH(sgd.lr(2), "Sgd: there is no group 2 among 2");
+  CHECK_THROWS_WITH(sgd.options(-1), "Sgd: there is no group -1 among 2");
   CHECK_THROWS_WITH(sgd.set_lr(-1), "Sgd: lr is -1; it must be a finite number of at least 0");
   CHECK_THROWS_WITH(sgd.set_momentum(0.5),
                     "Sgd: there is no momentum to set; choose an algorithm with momentum and make it with "

@@ -174,6 +174,14 @@ TEST_CASE("a user's own curve") {
   CHECK(sgd.lr() == 1);
 }
 
+TEST_CASE("a curve that is no function is refused at once") {
+  Sgd sgd({Param("w", Tensor({1}))});
+  CHECK_THROWS_WITH(Schedule(sgd, Curve{}),
+                    "Schedule: the curve is an empty function; make one, such as exponential(0.9)");
+  CHECK_THROWS_WITH(warm_up(3, Curve{}),
+                    "warm_up: the curve is an empty function; make one, such as exponential(0.9)");
+}
+
 TEST_CASE("mistakes in schedules are named") {
   CHECK_THROWS_WITH(cosine({.steps = 0}), "cosine: steps is 0; it must be at least 1");
   CHECK_THROWS_WITH(step_decay(-1), "step_decay: every is -1; it must be at least 1");
