@@ -48,16 +48,16 @@ void write(const CharLm<R>& model, const spool::Vocabulary& vocabulary, const Op
   const spool::Var token = tape.input(spool::Shape{1, 1}, "character");
   auto carried = model.zero_state(1);
   const auto state = carried.on(tape);
-  const auto [scores, next] = model(token, state, /*training=*/false);
-  spool::Vars wanted = spool::flatten(next);
-  wanted.push_back(scores);
+  const auto after = model(token, state, /*training=*/false);
+  spool::Vars wanted = spool::flatten(after.state);
+  wanted.push_back(after.ys);
 
   const auto read = [&](int character) {
     tape.set(token, std::span(&character, 1));
     carried.bind(state);
     tape.run(wanted);
-    carried = spool::Carried(next);
-    return tape.read(scores);
+    carried = spool::Carried(after.state);
+    return tape.read(after.ys);
   };
 
   spool::Philox random(o.seed);
