@@ -5,12 +5,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace spool {
 
 namespace {
 
 LstmCellOptions checked(LstmCellOptions o, std::int64_t hidden) {
-  if (o.proj < 0 || o.proj > hidden)
+  if (o.proj < 0 || o.proj > std::max<std::int64_t>(hidden, 0))
     throw ShapeError(fmt::format("LstmCell: proj is {}; it must lie in 0..{} (hidden)", o.proj, hidden));
   if (!(o.cell_clip >= 0))
     throw ShapeError(fmt::format("LstmCell: cell_clip is {}; it must not be negative", o.cell_clip));

@@ -72,8 +72,12 @@ class Training {
     const spool::Var loss = spool::cross_entropy(scores, y);
     carried_ = optimizer_->step(loss, next);
     last_loss_ = tape_.value(loss);
-    if (optimizer_->last().skipped)
-      fmt::print(stderr, "\nstep {}: skipped; {}\n", step_ + 1, optimizer_->last().reason);
+    if (optimizer_->last().skipped) {
+      fmt::print(stderr, "\nstep {}: skipped, and the state starts anew; {}\n", step_ + 1,
+                 optimizer_->last().reason);
+      carried_ = model_.zero_state(o_.batch);  // what it carries is not finite either
+      return;
+    }
     loss_sum_ += last_loss_;
     ++losses_;
   }
@@ -102,8 +106,8 @@ class Training {
   // Of the loss curve: the mean loss since the last one.
   void add_point() {
     if (!history_.empty() && history_.back().step == static_cast<double>(step_)) return;
-    history_.push_back({static_cast<double>(step_), loss_sum_ / static_cast<double>(losses_),
-                        std::numeric_limits<double>::quiet_NaN()});
+    const double train = losses_ > 0 ? loss_sum_ / static_cast<double>(losses_) : last_loss_;
+    history_.push_back({static_cast<double>(step_), train, std::numeric_limits<double>::quiet_NaN()});
     loss_sum_ = 0;
     losses_ = 0;
   }
