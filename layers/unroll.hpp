@@ -68,6 +68,7 @@ Unrolled<S> unroll(const C& cell, Var xs, S state, const UnrollOptions& options 
   const std::int64_t T = xs.shape()[0];
   const bool ragged = options.lengths.valid();
   const detail::Ends ends(xs, options.lengths, where);
+  if (ragged) xs = mask_past_end(xs, options.lengths, where);  // whatever is there, even NaN, has no effect
   if (ragged && options.reverse) xs = reverse_sequence(xs, options.lengths);
   const bool backwards = options.reverse && !ragged;
 

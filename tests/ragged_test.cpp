@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <random>
 
 using namespace spool;
@@ -164,9 +165,9 @@ void check_model(const std::string& name, const Model<S>& model, std::int64_t in
     in.starts.push_back(draw.tensor(part.shape()));
     in.state_weights.push_back(draw.tensor(part.shape()));
   }
-  for (std::int64_t i = 0; i < T * B * input; ++i)  // large numbers past the ends would show
+  for (std::int64_t i = 0; i < T * B * input; ++i)  // anything read past the ends would show
     if (i / (B * input) >= lengths[static_cast<std::size_t>(i / input % B)])
-      in.xs.set(static_cast<std::size_t>(i), 50);
+      in.xs.set(static_cast<std::size_t>(i), std::numeric_limits<double>::quiet_NaN());
 
   const Results batch = run(model, in, lengths);
   std::vector<Tensor> sums;
