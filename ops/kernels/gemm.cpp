@@ -3,14 +3,19 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <mutex>
 
 namespace spool::kernels {
 
 namespace {
 
+// OpenBLAS starts with a thread for each core, which slows products of a recurrent net's sizes down.
+std::once_flag one_thread;
+
 // OpenBLAS refuses leading dimensions of 0, so empty products are settled before it.
 template <class T, class Call>
 void through_blas(const Gemm& g, T* c, Call&& call) {
+  std::call_once(one_thread, [] { openblas_set_num_threads(1); });
   if (g.m == 0 || g.n == 0) return;
   if (g.k == 0) {
     std::fill_n(c, g.m * g.n, T(0));
@@ -35,6 +40,9 @@ void gemm(const Gemm& g, const double* a, const double* b, double* c) {
   });
 }
 
-void set_gemm_threads(int n) { openblas_set_num_threads(n); }
+void set_gemm_threads(int n) {
+  std::call_once(one_thread, [] {});  // said before the first product: it stands
+  openblas_set_num_threads(n);
+}
 
 }  // namespace spool::kernels
