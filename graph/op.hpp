@@ -124,6 +124,36 @@ constexpr Eval map_with(F) {
   });
 }
 
+/// A part of an element-wise op's work, as planned runs cut it up: `rows` runs of `cols` elements that lie
+/// `stride` apart. A stride of 0 repeats one row.
+template <class T>
+struct Tile {
+  struct Rows {
+    const T* data;
+    std::int64_t stride;
+  };
+  const Rows* in;
+  T* out;  // may be one of the operands, with the same stride
+  std::int64_t out_stride;
+  std::int64_t rows, cols;
+  Attrs attrs;
+};
+
+/// A quicker kernel of an element-wise op for planned runs; null where there is none. It may differ from the
+/// eval by rounding, and gives each element the same bits wherever it lies in a tile.
+struct TileEval {
+  void (*f32)(const Tile<float>&) = nullptr;
+  void (*f64)(const Tile<double>&) = nullptr;
+
+  template <class T>
+  auto get() const {
+    if constexpr (std::is_same_v<T, float>)
+      return f32;
+    else
+      return f64;
+  }
+};
+
 struct OpDef;
 
 /// An op about to be recorded, as its shape rule sees it.
@@ -183,6 +213,14 @@ struct OpDef {
   Grads (*vjp)(const Step&, Var g) = nullptr;
   /// Describes the attributes when the tape is printed; null prints them as whole numbers.
   std::string (*describe)(Attrs) = nullptr;
+
+  // What planned runs make use of. All of it is optional: without it an op runs by its eval, as a whole.
+  TileEval tile = {};  ///< of an element-wise op
+  Eval fast = {};      ///< does what eval does, quicker; may differ by rounding, and has no quad
+  /// Bit i: rows i of the result, counted along the first axis, need rows i of operand i and all of the
+  /// operands without a bit. 0, or null: the op can't be divided by rows. Element-wise ops need not say.
+  std::uint32_t (*divides)(Attrs) = nullptr;
+  bool sums = false;  ///< element-wise: the sum of the operands; a reduction: the sum of what it folds
 };
 
 /// The tape of the first operand that is no number. TapeError when all are numbers, and for a handle that is
