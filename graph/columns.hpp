@@ -89,7 +89,9 @@ struct Tape::Columns {
   const char* called_from_file = nullptr;
   std::uint32_t called_from_line = 0;
 
-  std::deque<Shape> shapes;  // a deque: references stay good while recording goes on
+  std::deque<Shape>
+      shape_store;  // a deque: references stay good while recording goes on, and clear() keeps it
+  std::vector<const Shape*> shapes;  // those in use
   boost::unordered_flat_map<Shape, std::uint32_t, detail::ShapeHash> shape_ids;
   std::vector<detail::ScopeRow> scopes{{0, "", -1}};  // 0 is the root
   boost::unordered_flat_map<detail::ScopeRow, std::uint32_t, detail::ScopeHash> scope_ids;
@@ -129,7 +131,12 @@ struct Tape::Columns {
 
   std::uint32_t intern(const Shape& s) {
     const auto [it, added] = shape_ids.try_emplace(s, static_cast<std::uint32_t>(shapes.size()));
-    if (added) shapes.push_back(s);
+    if (added) {
+      if (shapes.size() == shape_store.size()) shape_store.emplace_back();
+      Shape& kept = shape_store[shapes.size()];
+      kept = s;
+      shapes.push_back(&kept);
+    }
     return it->second;
   }
 

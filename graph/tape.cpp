@@ -71,10 +71,8 @@ void Tape::clear() {
   c.inputs.clear();
   c.params.clear();
   c.param_ids.clear();
-  if (c.shapes.size() > 4096) {
-    c.shapes.clear();
-    c.shape_ids.clear();
-  }
+  c.shapes.clear();
+  c.shape_ids.clear();
   if (c.current_scope == 0 && c.scopes.size() > 4096) {
     c.scopes.resize(1);
     c.scope_ids.clear();
@@ -179,7 +177,11 @@ Var Tape::at(std::uint32_t id) {
 const OpDef& Tape::op(std::uint32_t id) const { return *c_->op[id]; }
 std::span<const std::uint32_t> Tape::operands(std::uint32_t id) const { return c_->operands_of(id); }
 Attrs Tape::attrs(std::uint32_t id) const { return c_->attrs_of(id); }
-const Shape& Tape::shape(std::uint32_t id) const { return c_->shapes[c_->shape[id]]; }
+const Shape& Tape::shape(std::uint32_t id) const { return *c_->shapes[c_->shape[id]]; }
+Tape::Rows Tape::rows() const {
+  const Columns& c = *c_;
+  return {c.op, c.operand_end, c.attr_end, c.shape, c.operands, c.attrs, c.shapes};
+}
 std::span<const Param> Tape::params() const { return c_->params; }
 const Param& Tape::param_at(std::uint32_t id) const {
   return c_->params[static_cast<std::size_t>(attrs(id)[0])];

@@ -93,6 +93,18 @@ class Tape {
   const Param& param_at(std::uint32_t id) const;  ///< The parameter behind a parameter node.
   const Tensor& bound(std::uint32_t id) const;  ///< The data of an input node; TapeError when there is none.
   std::span<const Param> params() const;        ///< All parameters on this tape, in order of first use.
+
+  /// The whole recording, valid until it changes. Operands of node i are operands[operand_end[i - 1]] up to
+  /// operands[operand_end[i]], attributes likewise, and its shape is *shapes[shape_id[i]]. Shapes are
+  /// numbered in order of first use since clear(), so recordings of the same structure have equal columns.
+  struct Rows {
+    std::span<const OpDef* const> op;
+    std::span<const std::uint32_t> operand_end, attr_end, shape_id, operands;
+    std::span<const std::int64_t> attrs;
+    std::span<const Shape* const> shapes;
+  };
+  Rows rows() const;
+
   /// What `op: what` needs to become a full message: the operands and the user's line.
   std::string explain(std::string_view op, std::string_view what, std::span<const Var> operands,
                       const Where& where) const;

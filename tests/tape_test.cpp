@@ -90,6 +90,38 @@ TEST_CASE("clear() keeps memory and moves the draw on") {
   CHECK(tape.bytes() == bytes);
 }
 
+TEST_CASE("recordings of the same structure have equal rows") {
+  Tape tape;
+  const Param w("w", Tensor({3, 4}));
+  const auto record_some = [&](std::int64_t batch) {
+    const Var y = tanh(matmul(tape.input(Shape{batch, 3}), tape.param(w)));
+    return grad(sum(y * 0.5), y);
+  };
+  const auto copy = [&] {
+    const Tape::Rows r = tape.rows();
+    std::vector<Shape> shapes;
+    for (const Shape* s : r.shapes) shapes.push_back(*s);
+    const auto all = [](auto column) { return std::vector(column.begin(), column.end()); };
+    return std::tuple(all(r.op), all(r.operand_end), all(r.attr_end), all(r.shape_id), all(r.operands),
+                      all(r.attrs), shapes);
+  };
+  record_some(2);
+  const auto first = copy();
+  const Tape::Rows r = tape.rows();
+  for (std::uint32_t id = 0; id < tape.size(); ++id) {
+    CHECK(r.op[id] == &tape.op(id));
+    CHECK(*r.shapes[r.shape_id[id]] == tape.shape(id));
+    CHECK(r.operands.data() + r.operand_end[id] == tape.operands(id).data() + tape.operands(id).size());
+    CHECK(r.attrs.data() + r.attr_end[id] == tape.attrs(id).data() + tape.attrs(id).size());
+  }
+  tape.clear();
+  record_some(5);
+  CHECK(copy() != first);
+  tape.clear();
+  record_some(2);
+  CHECK(copy() == first);
+}
+
 namespace {
 struct Pair {
   Var h, c;
