@@ -1,0 +1,59 @@
+// Products of real matrices at the sizes of recurrent models, for float and double, near the processor's
+// limit on one thread; callers split the work. Two forms: many rows by a matrix W that was packed before, and
+// the long product A^T B whose inner dimension is spread over many runs of rows (a weight's gradient over all
+// time steps).
+//
+// Each element is one sequence of multiply-adds in the order of k. So it has the same bits whichever rows,
+// panels or parts a call covers and however many rows stand beside it, and results depend neither on the
+// number of threads nor on the batch. The instructions, and with them the rounding and the width of a panel,
+// are chosen once, for the processor that the program runs on.
+//
+// Nothing here allocates, locks or keeps a state, and nothing is read or written beside the given elements.
+// Row-major throughout.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace spool::kernels {
+
+// W [k, n] lies packed in panels of columns, to be the right operand of many products. A buffer for it starts
+// at a multiple of 64 bytes.
+template <class T>
+std::int64_t panels(std::int64_t n);
+template <class T>
+std::int64_t packed_size(std::int64_t k, std::int64_t n);  // in elements
+
+/// Packs panels [first, last). W is b [k, n], or the transpose of b [n, k]; ldb is the distance of b's rows.
+template <class T>
+void pack(const T* b, std::int64_t ldb, bool transposed, std::int64_t k, std::int64_t n, std::int64_t first,
+          std::int64_t last, T* packed);
+
+/// c[i][j] = (add ? add[i][j] : 0) + sum over k of a[i][k] W[k][j], for m rows and the columns of panels
+/// [first, last). The rows may lie anywhere; add[i] may be c[i], and rows of c overlap no row of a.
+template <class T>
+void rows_product(const T* const* a, const T* packed, const T* const* add, T* const* c, std::int64_t m,
+                  std::int64_t k, std::int64_t n, std::int64_t first, std::int64_t last);
+
+/// Rows of two matrices that lie beside each other: a [rows, m] and b [rows, n].
+template <class T>
+struct Run {
+  const T* a;
+  std::int64_t lda;
+  const T* b;
+  std::int64_t ldb;
+  std::int64_t rows;
+};
+
+/// C [m, n] is divided into this many parts, of its rows or of its columns.
+template <class T>
+std::int64_t long_parts(std::int64_t m, std::int64_t n);
+/// How many elements each thread brings along; bounded, whatever the sizes.
+template <class T>
+std::int64_t long_scratch(std::int64_t m, std::int64_t n);
+/// Parts [first, last) of C = (accumulate ? C : 0) + sum over the runs, in their order, of a^T b.
+template <class T>
+void long_product(std::span<const Run<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
+                  bool accumulate, std::int64_t first, std::int64_t last, T* scratch);
+
+}  // namespace spool::kernels

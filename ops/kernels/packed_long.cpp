@@ -1,0 +1,232 @@
+// The long product C = A^T B. A block of rows is gathered from the runs; its left part is packed for tiles of
+// C's rows, its right part panel by panel, and all of this thread's C takes the block in.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "spool/ops/kernels/packed_long.cpp"
+#include <spool/ops/kernels/packed.hpp>
+#include <spool/ops/kernels/simd.hpp>
+
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <spool/ops/kernels/packed_tile.hpp>
+
+#include <type_traits>
+
+#ifndef SPOOL_LONG_FUNCTIONS
+#define SPOOL_LONG_FUNCTIONS
+namespace spool::kernels {
+
+/// The functions that are compiled for each instruction set.
+template <class T>
+struct LongFunctions {
+  decltype(&long_parts<T>) parts;
+  decltype(&long_scratch<T>) scratch;
+  decltype(&long_product<T>) product;
+};
+
+}  // namespace spool::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace spool::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+template <class T>
+constexpr Int long_k_block = 256 * 4 / static_cast<Int>(sizeof(T));
+constexpr Int long_m_block = 256;
+constexpr Int part_rows = 8;
+
+/// Parts are panels of C's columns, or groups of its rows; each thread packs the other side whole.
+template <class T>
+bool by_columns(Int m, Int n) {
+  return n >= m;
+}
+
+template <class T>
+Int long_parts(Int m, Int n) {
+  if (m == 0 || n == 0) return 0;
+  return by_columns<T>(m, n) ? (n + panel_width<T> - 1) / panel_width<T> : (m + part_rows - 1) / part_rows;
+}
+
+template <class T>
+Int long_scratch(Int m, Int /*n*/) {
+  constexpr Int alignment = 64 / static_cast<Int>(sizeof(T));
+  return long_k_block<T> * (std::min(m, long_m_block) + panel_width<T>)+2 * alignment;
+}
+
+/// Rows of A and B, gathered from the runs.
+template <class T>
+struct Block {
+  const T* a[long_k_block<T>];
+  const T* b[long_k_block<T>];
+  Int rows;
+};
+
+/// Goes through all rows of the runs.
+template <class T>
+struct Cursor {
+  std::span<const Run<T>> runs;
+  std::size_t run = 0;
+  Int row = 0;
+
+  void gather(Int rows, Block<T>& block) {
+    block.rows = rows;
+    for (Int i = 0; i < rows; ++i, ++row) {
+      while (row == runs[run].rows) ++run, row = 0;
+      const Run<T>& r = runs[run];
+      block.a[i] = r.a + row * r.lda;
+      block.b[i] = r.b + row * r.ldb;
+    }
+  }
+};
+
+/// `columns` of each row from `column` on, one row after the other, each filled up to `width` with zeros.
+template <class T>
+void gather_columns(const T* const* rows, Int count, Int column, Int columns, Int width, T* to) {
+  for (Int i = 0; i < count; ++i, to += width) {
+    const T* from = rows[i] + column;
+    for (Int j = 0; j < columns; ++j) to[j] = from[j];
+    for (Int j = columns; j < width; ++j) to[j] = T(0);
+  }
+}
+
+template <class T>
+struct Target {
+  T* c;
+  Int ldc;
+  Int i0, i1, j0, j1;  // the part of C
+};
+
+/// C's rows [i0, i1) take the block in; `left` and `right` are room for its packed operands.
+template <class T>
+void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* right) {
+  const Even heights(o.i1 - o.i0, most_rows);
+  Int i = o.i0;
+  T* to = left;
+  for (Int piece = 0; piece < heights.pieces; ++piece) {
+    const Int height = heights.size(piece);
+    gather_columns(block.a, block.rows, i, height, height, to);
+    to += height * block.rows;
+    i += height;
+  }
+  for (Int j = o.j0; j < o.j1; j += panel_width<T>) {
+    const Int columns = std::min(panel_width<T>, o.j1 - j);
+    const bool narrow = columns <= lanes<T>;
+    gather_columns(block.b, block.rows, j, columns, narrow ? lanes<T> : panel_width<T>, right);
+    i = o.i0;
+    for (Int piece = 0; piece < heights.pieces; ++piece) {
+      const Int height = heights.size(piece);
+      T* c[most_rows];
+      for (Int r = 0; r < height; ++r) c[r] = o.c + (i + r) * o.ldc;
+      const Tile<T> t{.rows = nullptr,
+                      .from = 0,
+                      .left = left + (i - o.i0) * block.rows,
+                      .right = right,
+                      .right_next = 0,
+                      .k = block.rows,
+                      .add = begun ? c : nullptr,
+                      .c = c,
+                      .column = j};
+      const auto h = static_cast<std::size_t>(height - 1);
+      const auto run = narrow ? tiles<T, 1, 1, true>[h] : tiles<T, 1, panel_vectors, true>[h];
+      if (columns == panel_width<T>)
+        run(t);
+      else
+        edge_tile(run, t, height, columns);
+      i += height;
+    }
+  }
+}
+
+/// The first address from p on that is a multiple of 64.
+template <class T>
+T* aligned(T* p) {
+  const auto address = reinterpret_cast<std::uintptr_t>(p);
+  return p + (64 - address % 64) % 64 / sizeof(T);
+}
+
+template <class T>
+void long_product(std::span<const Run<T>> runs, Int m, Int n, Int ldc, T* c, bool accumulate, Int first,
+                  Int last, T* scratch) {
+  const bool columns = by_columns<T>(m, n);
+  const Int unit = columns ? panel_width<T> : part_rows;
+  const Int begin = first * unit, end = std::min(last * unit, columns ? n : m);
+  const Target<T> part{
+      c, ldc, columns ? 0 : begin, columns ? m : end, columns ? begin : 0, columns ? end : n};
+  Int rows = 0;
+  for (const Run<T>& r : runs) rows += r.rows;
+  if (rows == 0 && !accumulate)
+    for (Int i = part.i0; i < part.i1; ++i) std::fill(c + i * ldc + part.j0, c + i * ldc + part.j1, T(0));
+
+  const Even k_blocks(rows, long_k_block<T>), m_blocks(part.i1 - part.i0, long_m_block);
+  T* const left = aligned(scratch);
+  T* const right = aligned(left + long_k_block<T> * std::min(m, long_m_block));
+  Cursor<T> cursor{runs};
+  Block<T> block;
+  for (Int b = 0; b < k_blocks.pieces; ++b) {
+    cursor.gather(k_blocks.size(b), block);
+    Target<T> target = part;
+    for (Int i = 0; i < m_blocks.pieces; ++i) {
+      target.i1 = target.i0 + m_blocks.size(i);
+      take_in(block, target, accumulate || b > 0, left, right);
+      target.i0 = target.i1;
+    }
+  }
+}
+
+template <class T>
+constexpr LongFunctions<T> functions{long_parts<T>, long_scratch<T>, long_product<T>};
+
+const LongFunctions<float>& float_functions() { return functions<float>; }
+const LongFunctions<double>& double_functions() { return functions<double>; }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace spool::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace spool::kernels {
+
+namespace {
+
+HWY_EXPORT(float_functions);
+HWY_EXPORT(double_functions);
+
+template <class T>
+const LongFunctions<T>& functions() {
+  if constexpr (std::is_same_v<T, float>)
+    return HWY_DYNAMIC_DISPATCH(float_functions)();
+  else
+    return HWY_DYNAMIC_DISPATCH(double_functions)();
+}
+
+}  // namespace
+
+template <class T>
+std::int64_t long_parts(std::int64_t m, std::int64_t n) {
+  return functions<T>().parts(m, n);
+}
+
+template <class T>
+std::int64_t long_scratch(std::int64_t m, std::int64_t n) {
+  return functions<T>().scratch(m, n);
+}
+
+template <class T>
+void long_product(std::span<const Run<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
+                  bool accumulate, std::int64_t first, std::int64_t last, T* scratch) {
+  functions<T>().product(runs, m, n, ldc, c, accumulate, first, last, scratch);
+}
+
+#define SPOOL_INSTANTIATE(T)                                                                                 \
+  template std::int64_t long_parts<T>(std::int64_t, std::int64_t);                                           \
+  template std::int64_t long_scratch<T>(std::int64_t, std::int64_t);                                         \
+  template void long_product<T>(std::span<const Run<T>>, std::int64_t, std::int64_t, std::int64_t, T*, bool, \
+                                std::int64_t, std::int64_t, T*);
+SPOOL_INSTANTIATE(float)
+SPOOL_INSTANTIATE(double)
+
+}  // namespace spool::kernels
+#endif
