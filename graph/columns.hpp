@@ -1,5 +1,9 @@
 // The columns of a tape: one entry a node, and what nodes refer to. Shared by the files that implement Tape;
 // nobody else includes it.
+//
+// Columns are plain arrays with room to grow: to record a node is to ask once whether there is room, and to
+// write. Whether a row is on the tape already is looked up by its newest operand. Most nodes read what was
+// recorded just before, so that this touches the memory of recent nodes only, however long the tape is.
 #pragma once
 
 #include <spool/graph/error.hpp>
@@ -10,22 +14,36 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 
 namespace spool {
 
 namespace detail {
 
-constexpr std::size_t mix(std::size_t h, std::uint64_t v) {
+constexpr std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
   h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
   return h ^ (h >> 29);
 }
 
-struct ShapeHash {
-  std::size_t operator()(const Shape& s) const {
-    std::size_t h = static_cast<std::size_t>(s.rank());
-    for (std::int64_t d : s.dims()) h = mix(h, static_cast<std::uint64_t>(d));
-    return h;
+// An array whose elements are not initialised before they are written.
+template <class T>
+struct Column {
+  std::unique_ptr<T[]> data;
+  std::size_t room = 0;
+
+  void grow(std::size_t used, std::size_t to) {
+    std::unique_ptr<T[]> larger(new T[to]);
+    std::copy_n(data.get(), used, larger.get());
+    data = std::move(larger);
+    room = to;
   }
+  std::size_t bytes() const { return room * sizeof(T); }
+};
+
+// What a node was recorded for.
+struct Origin {
+  const char* file;
+  std::uint32_t line, scope;
 };
 
 // A row that may be on the tape already.
@@ -35,12 +53,15 @@ struct Row {
   Attrs attrs;
 };
 
-inline std::size_t hash_of(const Row& row) {
-  std::size_t h = std::bit_cast<std::uintptr_t>(row.op);
-  for (const Var& v : row.in) h = mix(h, v.id());
-  for (std::int64_t a : row.attrs) h = mix(h, static_cast<std::uint64_t>(a));
-  return h;
-}
+// For `nodes` nodes in a row, those whose newest operand they are: as many as fit into one line of the cache.
+struct alignas(64) Readers {
+  static constexpr std::uint32_t nodes = 4;
+  struct Slot {
+    std::uint32_t id;  // 0 in a free slot: node 0 has no operands
+    std::uint32_t tag;
+  };
+  Slot slots[8];
+};
 
 // A scope is its parent, a name, and an index that is -1 where there is none.
 struct ScopeRow {
@@ -61,105 +82,96 @@ struct InputSlot {
   bool bound = false;
 };
 
-// Appends a range that may lie in the vector itself: a gradient rule passes on the attributes of its op.
-inline void append(std::vector<std::int64_t>& to, Attrs from) {
-  const boost::container::small_vector<std::int64_t, 8> copy(from.begin(), from.end());
-  to.insert(to.end(), copy.begin(), copy.end());
-}
-
 }  // namespace detail
 
-struct Tape::Columns {
-  explicit Columns(TapeOptions o) : options(o), random{o.seed, 0}, index(16, Hash{this}, Equal{this}) {}
-
-  // One entry a node, except the two pools; operands and attributes of node i end at *_end[i].
-  std::vector<const OpDef*> op;
-  std::vector<std::uint32_t> operand_end, attr_end, shape, scope, line;
-  std::vector<const char*> file;
-  std::vector<std::size_t> hash;
-  std::vector<std::uint32_t> operands;
-  std::vector<std::int64_t> attrs;
+struct Tape::Columns : Tape::Recorded {
+  explicit Columns(TapeOptions o);
 
   TapeOptions options;
   RandomState random;
   std::int64_t random_calls = 0;
-  std::uint32_t epoch = 1;
   std::uint64_t bindings = 0;  // grows when an input or the draw changes
   std::uint32_t current_scope = 0;
   const char* called_from_file = nullptr;
   std::uint32_t called_from_line = 0;
 
-  std::deque<Shape>
-      shape_store;  // a deque: references stay good while recording goes on, and clear() keeps it
-  std::vector<const Shape*> shapes;  // those in use
-  boost::unordered_flat_map<Shape, std::uint32_t, detail::ShapeHash> shape_ids;
   std::vector<detail::ScopeRow> scopes{{0, "", -1}};  // 0 is the root
   boost::unordered_flat_map<detail::ScopeRow, std::uint32_t, detail::ScopeHash> scope_ids;
   std::vector<detail::InputSlot> inputs;
   std::vector<Param> params;
   boost::unordered_flat_map<const void*, std::uint32_t> param_ids;
 
-  std::span<const std::uint32_t> operands_of(std::uint32_t id) const {
-    const std::uint32_t begin = id == 0 ? 0 : operand_end[id - 1];
-    return {operands.data() + begin, operand_end[id] - begin};
-  }
-  Attrs attrs_of(std::uint32_t id) const {
-    const std::uint32_t begin = id == 0 ? 0 : attr_end[id - 1];
-    return {attrs.data() + begin, attr_end[id] - begin};
-  }
+  detail::Column<detail::Origin> origin;  // one a node, as the columns of Rows
 
+  // The node of a row, which shape_of() numbers the shape of; recorded now if it was not yet.
+  template <class ShapeOf>
+  std::uint32_t find_or_append(const detail::Row& row, const Where& where, ShapeOf&& shape_of) {
+    const Key key = key_of(row);
+    const std::uint32_t found = find(row, key);
+    if (found != none) return found;
+    const std::uint32_t id = append(row, shape_of(), where);
+    insert(id, key);
+    return id;
+  }
+  // Records a row that can't be on the tape.
+  std::uint32_t append(const detail::Row& row, std::uint32_t shape, const Where& where);
+  std::uint32_t intern(const Shape& s);  // the number of a shape
+  void clear();                          // forgets nodes and shapes
+  std::size_t bytes() const;
+
+ private:
+  static constexpr std::uint32_t none = 0xffffffffU;
+
+  struct Key {
+    std::uint64_t hash;
+    std::uint32_t newest;  // operand, where there are any
+    std::uint32_t tag() const { return static_cast<std::uint32_t>(hash >> 32); }
+  };
   struct Hash {
     using is_transparent = void;
     const Columns* c;
-    std::size_t operator()(std::uint32_t id) const { return c->hash[id]; }
-    std::size_t operator()(const std::pair<detail::Row, std::size_t>& row) const { return row.second; }
+    std::size_t operator()(const std::pair<detail::Row, Key>& row) const { return row.second.hash; }
+    std::size_t operator()(std::uint32_t id) const;
   };
   struct Equal {
     using is_transparent = void;
     const Columns* c;
     bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
-    bool operator()(const std::pair<detail::Row, std::size_t>& row, std::uint32_t id) const {
-      const auto ids = c->operands_of(id);
-      return c->op[id] == row.first.op && std::ranges::equal(ids, row.first.in, {}, {}, &Var::id) &&
-             std::ranges::equal(c->attrs_of(id), row.first.attrs);
+    bool operator()(const std::pair<detail::Row, Key>& row, std::uint32_t id) const {
+      return c->is(row.first, id);
     }
-    bool operator()(std::uint32_t id, const std::pair<detail::Row, std::size_t>& row) const {
-      return (*this)(row, id);
+    bool operator()(std::uint32_t id, const std::pair<detail::Row, Key>& row) const {
+      return c->is(row.first, id);
     }
   };
-  boost::unordered_flat_set<std::uint32_t, Hash, Equal> index;
+  struct ShapeHash {
+    using is_transparent = void;
+    const Columns* c;
+    std::size_t operator()(const Shape& s) const;
+    std::size_t operator()(std::uint32_t id) const { return (*this)(*c->rows.shapes[id]); }
+  };
+  struct ShapeEqual {
+    using is_transparent = void;
+    const Columns* c;
+    bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
+    bool operator()(const Shape& s, std::uint32_t id) const { return s == *c->rows.shapes[id]; }
+    bool operator()(std::uint32_t id, const Shape& s) const { return s == *c->rows.shapes[id]; }
+  };
 
-  std::uint32_t intern(const Shape& s) {
-    const auto [it, added] = shape_ids.try_emplace(s, static_cast<std::uint32_t>(shapes.size()));
-    if (added) {
-      if (shapes.size() == shape_store.size()) shape_store.emplace_back();
-      Shape& kept = shape_store[shapes.size()];
-      kept = s;
-      shapes.push_back(&kept);
-    }
-    return it->second;
-  }
+  static Key key_of(const detail::Row& row);
+  bool is(const detail::Row& row, std::uint32_t id) const;
+  std::uint32_t find(const detail::Row& row, Key key) const;
+  void insert(std::uint32_t id, Key key);
+  void grow(std::size_t operands_to, std::size_t attrs_to);
 
-  template <class ShapeOf>
-  std::uint32_t find_or_append(const detail::Row& row, const Where& where, ShapeOf&& shape_of) {
-    const std::pair probe{row, detail::hash_of(row)};
-    if (const auto it = index.find(probe); it != index.end()) return *it;
-    const Shape result = shape_of();
-    if (op.size() >= 0xfffffff0U) throw TapeError("a tape holds at most 2^32 nodes");
-    const auto id = static_cast<std::uint32_t>(op.size());
-    op.push_back(row.op);
-    for (const Var& v : row.in) operands.push_back(v.id());
-    detail::append(attrs, row.attrs);
-    operand_end.push_back(static_cast<std::uint32_t>(operands.size()));
-    attr_end.push_back(static_cast<std::uint32_t>(attrs.size()));
-    shape.push_back(intern(result));
-    scope.push_back(current_scope);
-    file.push_back(called_from_file != nullptr ? called_from_file : where.file_name());
-    line.push_back(called_from_file != nullptr ? called_from_line : where.line());
-    hash.push_back(probe.second);
-    index.insert(id);
-    return id;
-  }
+  detail::Column<const OpDef*> op_;
+  detail::Column<std::uint32_t> operand_end_, attr_end_, shape_id_, operands_;  // ends: the first is a 0
+  detail::Column<std::int64_t> attrs_;
+  detail::Column<detail::Readers> readers_;
+  boost::unordered_flat_set<std::uint32_t, Hash, Equal> others_;  // nodes that are not in readers_
+  std::deque<Shape> shape_store_;  // references stay good while recording goes on, and clear() keeps it
+  std::vector<const Shape*> shapes_;
+  boost::unordered_flat_set<std::uint32_t, ShapeHash, ShapeEqual> shape_ids_;
 };
 
 }  // namespace spool

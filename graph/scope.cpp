@@ -36,9 +36,10 @@ Tape::As::As(Tape& tape, std::uint32_t id)
       scope_(tape.c_->current_scope),
       file_(tape.c_->called_from_file),
       line_(tape.c_->called_from_line) {
-  tape.c_->current_scope = tape.c_->scope[id];
-  tape.c_->called_from_file = tape.c_->file[id];
-  tape.c_->called_from_line = tape.c_->line[id];
+  const detail::Origin& origin = tape.c_->origin.data[id];
+  tape.c_->current_scope = origin.scope;
+  tape.c_->called_from_file = origin.file;
+  tape.c_->called_from_line = origin.line;
 }
 
 Tape::As::~As() {

@@ -39,14 +39,13 @@ bool is_param(const OpDef& op) { return &op == &param_op; }
 bool is_constant(const OpDef& op) { return &op == &constant_op; }
 double constant_value(const Tape& tape, std::uint32_t id) { return unpack(tape.attrs(id)[0]); }
 
-Tape::Tape(TapeOptions options) : c_(std::make_unique<Columns>(options)) {}
+Tape::Tape(TapeOptions options) : c_(std::make_unique<Columns>(options)), r_(c_.get()) {}
 Tape::~Tape() = default;
 
 DType Tape::dtype() const { return c_->options.dtype; }
 bool Tape::checks_finite() const { return c_->options.check_finite; }
 RandomState Tape::random() const { return c_->random; }
 std::int64_t Tape::next_random_call() { return c_->random_calls++; }
-std::uint32_t Tape::epoch() const { return c_->epoch; }
 std::uint64_t Tape::bindings() const { return c_->bindings; }
 
 void Tape::set_random(RandomState state) {
@@ -61,18 +60,10 @@ void Tape::next_draw() {
 
 void Tape::clear() {
   Columns& c = *c_;
-  c.index.clear();
-  for (auto* column : {&c.operand_end, &c.attr_end, &c.shape, &c.scope, &c.line, &c.operands})
-    column->clear();
-  c.op.clear();
-  c.file.clear();
-  c.hash.clear();
-  c.attrs.clear();
+  c.clear();
   c.inputs.clear();
   c.params.clear();
   c.param_ids.clear();
-  c.shapes.clear();
-  c.shape_ids.clear();
   if (c.current_scope == 0 && c.scopes.size() > 4096) {
     c.scopes.resize(1);
     c.scope_ids.clear();
@@ -89,14 +80,21 @@ Var Tape::add(const OpDef& op, std::span<const Var> in, Attrs attrs, const Where
   if (op.arity != OpDef::variadic && static_cast<std::size_t>(op.arity) != in.size())
     throw TapeError(fmt::format("{}: takes {} operands, not {}", op.name, op.arity, in.size()));
   if (op.shape == nullptr) throw TapeError(fmt::format("{}: its OpDef has no shape rule", op.name));
-  const auto shape_of = [&] { return op.shape(Call(op, in, attrs, *this, where)); };
+  // The usual rules give the shape of an operand, and that has a number already.
+  const auto shape_of = [&] {
+    const std::uint32_t* ids = r_->rows.shape_id.data();
+    const auto alike = [&](const Var& v) { return ids[v.id()] == ids[in[0].id()]; };
+    if (op.shape == shapes::same && !in.empty() && std::ranges::all_of(in, alike)) return ids[in[0].id()];
+    const Shape result = op.shape(Call(op, in, attrs, *this, where));
+    return !in.empty() && result == shape(in[0].id()) ? ids[in[0].id()] : c_->intern(result);
+  };
   return Var(this, c_->find_or_append({&op, in, attrs}, where, shape_of), c_->epoch);
 }
 
 Var Tape::input(const Shape& shape, std::string_view name, Where where) {
   const std::int64_t slot = static_cast<std::int64_t>(c_->inputs.size());
   c_->inputs.push_back({std::string(name), Tensor(Shape{0}, dtype()), false});
-  const auto id = c_->find_or_append({&input_op, {}, Attrs(&slot, 1)}, where, [&] { return shape; });
+  const auto id = c_->append({&input_op, {}, Attrs(&slot, 1)}, c_->intern(shape), where);
   return Var(this, id, c_->epoch);
 }
 
@@ -118,8 +116,8 @@ Var Tape::tokens(const Shape& shape, std::span<const int> ids, std::string_view 
 Var Tape::constant(double value, const Shape& shape, Where where) {
   boost::container::small_vector<std::int64_t, 9> attrs{pack(value)};
   attrs.insert(attrs.end(), shape.dims().begin(), shape.dims().end());
-  const auto id =
-      c_->find_or_append({&constant_op, {}, Attrs(attrs.data(), attrs.size())}, where, [&] { return shape; });
+  const auto id = c_->find_or_append({&constant_op, {}, Attrs(attrs.data(), attrs.size())}, where,
+                                     [&] { return c_->intern(shape); });
   return Var(this, id, c_->epoch);
 }
 
@@ -128,7 +126,8 @@ Var Tape::param(const Param& p, Where where) {
   const auto [it, added] = c_->param_ids.try_emplace(p.identity(), next);
   if (added) c_->params.push_back(p);
   const std::int64_t slot = it->second;
-  const auto id = c_->find_or_append({&param_op, {}, Attrs(&slot, 1)}, where, [&] { return p.shape(); });
+  const auto id =
+      c_->find_or_append({&param_op, {}, Attrs(&slot, 1)}, where, [&] { return c_->intern(p.shape()); });
   return Var(this, id, c_->epoch);
 }
 
@@ -158,30 +157,13 @@ void Tape::set(Var v, std::span<const int> ids) {
 
 // --- reading
 
-std::uint32_t Tape::size() const { return static_cast<std::uint32_t>(c_->op.size()); }
-
-std::size_t Tape::bytes() const {
-  const Columns& c = *c_;
-  const std::size_t ids = c.operand_end.capacity() + c.attr_end.capacity() + c.shape.capacity() +
-                          c.scope.capacity() + c.line.capacity() + c.operands.capacity();
-  return ids * sizeof(std::uint32_t) + c.attrs.capacity() * sizeof(std::int64_t) +
-         c.op.capacity() * sizeof(void*) + c.file.capacity() * sizeof(void*) +
-         c.hash.capacity() * sizeof(std::size_t) + c.index.bucket_count() * (sizeof(std::uint32_t) + 1);
-}
+std::size_t Tape::bytes() const { return c_->bytes(); }
 
 Var Tape::at(std::uint32_t id) {
   if (id >= size()) throw TapeError(fmt::format("node %{} of a tape of {} nodes", id, size()));
   return Var(this, id, c_->epoch);
 }
 
-const OpDef& Tape::op(std::uint32_t id) const { return *c_->op[id]; }
-std::span<const std::uint32_t> Tape::operands(std::uint32_t id) const { return c_->operands_of(id); }
-Attrs Tape::attrs(std::uint32_t id) const { return c_->attrs_of(id); }
-const Shape& Tape::shape(std::uint32_t id) const { return *c_->shapes[c_->shape[id]]; }
-Tape::Rows Tape::rows() const {
-  const Columns& c = *c_;
-  return {c.op, c.operand_end, c.attr_end, c.shape, c.operands, c.attrs, c.shapes};
-}
 std::span<const Param> Tape::params() const { return c_->params; }
 const Param& Tape::param_at(std::uint32_t id) const {
   return c_->params[static_cast<std::size_t>(attrs(id)[0])];
@@ -197,7 +179,7 @@ const Tensor& Tape::bound(std::uint32_t id) const {
 
 std::string Tape::scope(std::uint32_t id) const {
   std::string text;
-  for (std::uint32_t s = c_->scope[id]; s != 0; s = c_->scopes[s].parent) {
+  for (std::uint32_t s = c_->origin.data[id].scope; s != 0; s = c_->scopes[s].parent) {
     const detail::ScopeRow& row = c_->scopes[s];
     const std::string part = row.index < 0 ? row.name : fmt::format("{}={}", row.name, row.index);
     text = text.empty() ? part : part + "/" + text;
@@ -205,7 +187,9 @@ std::string Tape::scope(std::uint32_t id) const {
   return text;
 }
 
-std::string Tape::where(std::uint32_t id) const { return line_text(c_->file[id], c_->line[id]); }
+std::string Tape::where(std::uint32_t id) const {
+  return line_text(c_->origin.data[id].file, c_->origin.data[id].line);
+}
 
 std::string Tape::label(std::uint32_t id) const {
   const OpDef& o = op(id);
@@ -242,11 +226,10 @@ std::string Tape::explain(std::string_view op, std::string_view what, std::span<
   return text;
 }
 
-void Tape::check(Var v, const char* use) const {
+void Tape::refuse(Var v, const char* use) const {
   if (!v.valid()) throw TapeError(fmt::format("{}: the Var is empty; it refers to no tape", use));
   if (v.tape_ != this) throw TapeError(fmt::format("{}: the Var belongs to another tape", use));
-  if (v.epoch_ != c_->epoch)
-    throw TapeError(fmt::format("{}: the Var is stale; it was recorded before clear()", use));
+  throw TapeError(fmt::format("{}: the Var is stale; it was recorded before clear()", use));
 }
 
 }  // namespace spool

@@ -80,13 +80,14 @@ class Tape {
 
   // --- reading the tape -----------------------------------------------------------------------------------
 
-  std::uint32_t size() const;  ///< Number of nodes.
-  std::size_t bytes() const;   ///< Memory that the recording takes.
+  std::uint32_t size() const { return r_->size; }  ///< Number of nodes.
+  std::size_t bytes() const;                       ///< Memory that the recording takes.
   Var at(std::uint32_t id);
-  const OpDef& op(std::uint32_t id) const;
-  std::span<const std::uint32_t> operands(std::uint32_t id) const;
-  Attrs attrs(std::uint32_t id) const;
-  const Shape& shape(std::uint32_t id) const;
+  const OpDef& op(std::uint32_t id) const { return *r_->rows.op[id]; }
+  std::span<const std::uint32_t> operands(std::uint32_t id) const { return r_->operands(id); }
+  Attrs attrs(std::uint32_t id) const { return r_->attrs(id); }
+  /// Nodes of equal shapes have the same Shape, at one address.
+  const Shape& shape(std::uint32_t id) const { return *r_->rows.shapes[r_->rows.shape_id[id]]; }
   std::string scope(std::uint32_t id) const;      ///< "encoder/lstm0/t=17"; empty outside any scope.
   std::string where(std::uint32_t id) const;      ///< "my_model.cpp:41"
   std::string label(std::uint32_t id) const;      ///< Op name; for leaves also the name: param "wh".
@@ -103,7 +104,7 @@ class Tape {
     std::span<const std::int64_t> attrs;
     std::span<const Shape* const> shapes;
   };
-  Rows rows() const;
+  Rows rows() const { return r_->in_use(); }
 
   /// What `op: what` needs to become a full message: the operands and the user's line.
   std::string explain(std::string_view op, std::string_view what, std::span<const Var> operands,
@@ -112,10 +113,13 @@ class Tape {
   // --- for those who extend the tape ----------------------------------------------------------------------
 
   Var add(const OpDef& op, std::span<const Var> in, Attrs attrs, const Where& where);
-  void check(Var v, const char* use) const;  ///< TapeError unless v is a live node of this tape.
+  /// TapeError unless v is a live node of this tape.
+  void check(Var v, const char* use) const {
+    if (v.tape_ != this || v.epoch_ != r_->epoch) refuse(v, use);
+  }
   /// A number for a random op's first attribute: distinct calls draw distinct numbers.
   std::int64_t next_random_call();
-  std::uint32_t epoch() const;
+  std::uint32_t epoch() const { return r_->epoch; }
   std::uint64_t bindings() const;  ///< Grows whenever an input or the random state changes.
 
   /// Adopts the scope and line of a recorded node for whatever is recorded until destruction (gradients).
@@ -138,11 +142,36 @@ class Tape {
   friend class CalledFrom;
   friend class Runner;
   struct Columns;
+  // The part of Columns that is quick to read from outside.
+  struct Recorded {
+    Rows rows;  // all there is room for
+    std::uint32_t size = 0, epoch = 1;
+
+    // The ends are preceded by a 0, so that the first node is no special case.
+    std::span<const std::uint32_t> operands(std::uint32_t id) const {
+      const std::uint32_t* end = rows.operand_end.data() + id;
+      return {rows.operands.data() + end[-1], rows.operands.data() + *end};
+    }
+    Attrs attrs(std::uint32_t id) const {
+      const std::uint32_t* end = rows.attr_end.data() + id;
+      return {rows.attrs.data() + end[-1], rows.attrs.data() + *end};
+    }
+    Rows in_use() const {
+      Rows r = rows;
+      for (auto* column : {&r.operand_end, &r.attr_end, &r.shape_id}) *column = column->first(size);
+      r.op = r.op.first(size);
+      r.operands = r.operands.first(rows.operand_end.data()[std::ptrdiff_t{size} - 1]);
+      r.attrs = r.attrs.first(rows.attr_end.data()[std::ptrdiff_t{size} - 1]);
+      return r;
+    }
+  };
   struct Kept;
   struct KeptDeleter {
     void operator()(Kept*) const;
   };
+  [[noreturn]] void refuse(Var v, const char* use) const;
   std::unique_ptr<Columns> c_;
+  const Recorded* r_;                        // *c_
   std::unique_ptr<Kept, KeptDeleter> kept_;  // graph/run's own: results, buffers
 };
 

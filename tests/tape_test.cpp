@@ -47,6 +47,27 @@ TEST_CASE("equal ops are one node") {
   CHECK(tanh(x) != sigmoid(x));
 }
 
+TEST_CASE("equal ops are one node among any number of others") {
+  Tape tape;
+  Vars numbers;
+  for (int i = 0; i < 1000; ++i) numbers.push_back(tape.input(Shape{}));
+  const Var x = tape.input(Shape{}), rows = tape.input(Shape{1000, 2});
+  const auto record_all = [&] {
+    Vars all;
+    for (int i = 0; i < 1000; ++i) {
+      all.push_back(numbers[static_cast<std::size_t>(i)] + x);  // x is the newest operand of all of them
+      all.push_back(slice(rows, 0, i, i + 1));
+      all.push_back(tape.constant(i));
+    }
+    return all;
+  };
+  const Vars first = record_all();
+  const std::uint32_t nodes = tape.size();
+  CHECK(nodes == 4002);
+  CHECK(record_all() == first);
+  CHECK(tape.size() == nodes);
+}
+
 TEST_CASE("a chain of a million steps records, differentiates, runs and goes, in 256 KB of stack") {
   with_small_stack([] {
     Tape tape;
