@@ -1,6 +1,7 @@
 #include <spool/graph/error.hpp>
 #include <spool/ops/activation.hpp>
 #include <spool/ops/elementwise.hpp>
+#include <spool/ops/kernels/tile.hpp>
 #include <spool/ops/record.hpp>
 
 #include <fmt/format.h>
@@ -13,31 +14,35 @@ namespace spool {
 
 namespace {
 
+using kernels::Fn, kernels::tiled;
+
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // Only exp of numbers <= 0 is taken: it can't overflow, and e / (1 + e) keeps all digits of a tiny result.
-constexpr OpDef sigmoid_op = elementwise("sigmoid", 1, map([](auto x) {
-                                           using std::exp;
-                                           const auto e = exp(x < 0 ? x : -x);
-                                           return (x < 0 ? e : decltype(x)(1)) / (1 + e);
-                                         }),
-                                         [](const Step& s, Var g) -> Grads {
-                                           const Var rest = 1 - s.out();
-                                           return {g * s.out() * rest};
-                                         });
+constexpr OpDef sigmoid_op =
+    tiled<Fn::sigmoid, 1>(elementwise("sigmoid", 1, map([](auto x) {
+                                        using std::exp;
+                                        const auto e = exp(x < 0 ? x : -x);
+                                        return (x < 0 ? e : decltype(x)(1)) / (1 + e);
+                                      }),
+                                      [](const Step& s, Var g) -> Grads {
+                                        const Var rest = 1 - s.out();
+                                        return {g * s.out() * rest};
+                                      }));
 
 // The result is non-zero exactly where the gradient passes.
-constexpr OpDef relu_op = elementwise("relu", 1, map([](auto x) { return x < 0 ? decltype(x)(0) : x; }),
-                                      [](const Step& s, Var g) -> Grads { return {where(s.out(), g, 0)}; });
+constexpr OpDef relu_op =
+    tiled<Fn::relu, 1>(elementwise("relu", 1, map([](auto x) { return x < 0 ? decltype(x)(0) : x; }),
+                                   [](const Step& s, Var g) -> Grads { return {where(s.out(), g, 0)}; }));
 
 // Attribute: slope.
-constexpr OpDef leaky_relu_op = elementwise(
+constexpr OpDef leaky_relu_op = tiled<Fn::leaky_relu, 1>(elementwise(
     "leaky_relu", 1, map_with<1>([](auto x, auto slope) { return x > 0 ? x : slope * x; }),
     [](const Step& s, Var g) -> Grads { return {where(gt(s.in(0), 0), g, unpack(s.attr(0)) * g)}; },
-    describe_numbers);
+    describe_numbers));
 
 // Attribute: alpha. Below 0 the derivative is alpha exp(x) = y + alpha, which has no exp to overflow above 0.
-constexpr OpDef elu_op = elementwise(
+constexpr OpDef elu_op = tiled<Fn::elu, 1>(elementwise(
     "elu", 1, map_with<1>([](auto x, auto alpha) {
       using std::expm1;
       return x > 0 ? x : alpha * expm1(x);
@@ -45,10 +50,10 @@ constexpr OpDef elu_op = elementwise(
     [](const Step& s, Var g) -> Grads {
       return {where(gt(s.in(0), 0), g, g * (s.out() + unpack(s.attr(0))))};
     },
-    describe_numbers);
+    describe_numbers));
 
 // Attributes: beta, threshold. log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|)).
-constexpr OpDef softplus_op = elementwise(
+constexpr OpDef softplus_op = tiled<Fn::softplus, 1>(elementwise(
     "softplus", 1, map_with<2>([](auto x, auto beta, auto threshold) {
       using std::exp, std::log1p;
       const auto z = beta * x;
@@ -61,10 +66,10 @@ constexpr OpDef softplus_op = elementwise(
       const Var smooth = g * sigmoid(z);
       return {threshold == infinity ? smooth : where(gt(z, threshold), g, smooth)};
     },
-    describe_numbers);
+    describe_numbers));
 
 // Attributes: low, high.
-constexpr OpDef hard_tanh_op = elementwise(
+constexpr OpDef hard_tanh_op = tiled<Fn::clamp, 1>(elementwise(
     "hard_tanh", 1, map_with<2>([](auto x, auto low, auto high) {
       return x < low ? low : x > high ? high : x;
     }),
@@ -73,7 +78,7 @@ constexpr OpDef hard_tanh_op = elementwise(
       const Var inside = logical_and(gt(x, unpack(s.attr(0))), lt(x, unpack(s.attr(1))));
       return {where(inside, g, 0)};
     },
-    describe_numbers);
+    describe_numbers));
 
 // Opens a function of several ops: the operand as a Var, and the line of the program for errors.
 struct Composed {

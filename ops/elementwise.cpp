@@ -1,5 +1,6 @@
 #include <spool/graph/error.hpp>
 #include <spool/ops/elementwise.hpp>
+#include <spool/ops/kernels/tile.hpp>
 #include <spool/ops/record.hpp>
 
 #include <fmt/format.h>
@@ -12,31 +13,37 @@ namespace spool {
 
 namespace {
 
+using kernels::Fn, kernels::tiled;
+
 // --- arithmetic
 
-constexpr OpDef add_op =
-    elementwise("add", 2, map([](auto x, auto y) { return x + y; }), [](const Step&, Var g) -> Grads {
-      return {g, g};
-    });
+constexpr OpDef add_op = [] {
+  OpDef op = tiled<Fn::add, 2>(
+      elementwise("add", 2, map([](auto x, auto y) { return x + y; }), [](const Step&, Var g) -> Grads {
+        return {g, g};
+      }));
+  op.sums = true;
+  return op;
+}();
 
-constexpr OpDef sub_op =
+constexpr OpDef sub_op = tiled<Fn::sub, 2>(
     elementwise("sub", 2, map([](auto x, auto y) { return x - y; }), [](const Step& s, Var g) -> Grads {
       return {g, s.needs(1) ? -g : Var{}};
-    });
+    }));
 
-constexpr OpDef mul_op =
+constexpr OpDef mul_op = tiled<Fn::mul, 2>(
     elementwise("mul", 2, map([](auto x, auto y) { return x * y; }), [](const Step& s, Var g) -> Grads {
       return {s.needs(0) ? g * s.in(1) : Var{}, s.needs(1) ? g * s.in(0) : Var{}};
-    });
+    }));
 
-constexpr OpDef div_op =
+constexpr OpDef div_op = tiled<Fn::div, 2>(
     elementwise("div", 2, map([](auto x, auto y) { return x / y; }), [](const Step& s, Var g) -> Grads {
       const Var gx = g / s.in(1);
       return {gx, s.needs(1) ? -(gx * s.out()) : Var{}};
-    });
+    }));
 
-constexpr OpDef neg_op =
-    elementwise("neg", 1, map([](auto x) { return -x; }), [](const Step&, Var g) -> Grads { return {-g}; });
+constexpr OpDef neg_op = tiled<Fn::neg, 1>(
+    elementwise("neg", 1, map([](auto x) { return -x; }), [](const Step&, Var g) -> Grads { return {-g}; }));
 
 // With a number for exponent the rule is one line. With a Var, the operands are replaced where the plain
 // formulas would multiply 0 by infinity: p x^(p-1) at x = p = 0, and x^p log(x) at x = 0 <= p.
@@ -60,89 +67,100 @@ constexpr OpDef pow_op = elementwise("pow", 2, map([](auto x, auto p) {
 
 // --- functions of one number
 
-constexpr OpDef exp_op = elementwise("exp", 1, map([](auto x) {
-                                       using std::exp;
-                                       return exp(x);
-                                     }),
-                                     [](const Step& s, Var g) -> Grads { return {g * s.out()}; });
+constexpr OpDef exp_op =
+    tiled<Fn::exp, 1>(elementwise("exp", 1, map([](auto x) {
+                                    using std::exp;
+                                    return exp(x);
+                                  }),
+                                  [](const Step& s, Var g) -> Grads { return {g * s.out()}; }));
 
-constexpr OpDef log_op = elementwise("log", 1, map([](auto x) {
-                                       using std::log;
-                                       return log(x);
-                                     }),
-                                     [](const Step& s, Var g) -> Grads { return {g / s.in(0)}; });
+constexpr OpDef log_op =
+    tiled<Fn::log, 1>(elementwise("log", 1, map([](auto x) {
+                                    using std::log;
+                                    return log(x);
+                                  }),
+                                  [](const Step& s, Var g) -> Grads { return {g / s.in(0)}; }));
 
-constexpr OpDef log1p_op = elementwise("log1p", 1, map([](auto x) {
-                                         using std::log1p;
-                                         return log1p(x);
-                                       }),
-                                       [](const Step& s, Var g) -> Grads { return {g / (1 + s.in(0))}; });
+constexpr OpDef log1p_op =
+    tiled<Fn::log1p, 1>(elementwise("log1p", 1, map([](auto x) {
+                                      using std::log1p;
+                                      return log1p(x);
+                                    }),
+                                    [](const Step& s, Var g) -> Grads { return {g / (1 + s.in(0))}; }));
 
 // exp(x) rather than the result plus 1, which is all rounding error for a very negative x.
-constexpr OpDef expm1_op = elementwise("expm1", 1, map([](auto x) {
-                                         using std::expm1;
-                                         return expm1(x);
-                                       }),
-                                       [](const Step& s, Var g) -> Grads { return {g * exp(s.in(0))}; });
+constexpr OpDef expm1_op =
+    tiled<Fn::expm1, 1>(elementwise("expm1", 1, map([](auto x) {
+                                      using std::expm1;
+                                      return expm1(x);
+                                    }),
+                                    [](const Step& s, Var g) -> Grads { return {g * exp(s.in(0))}; }));
 
-constexpr OpDef sqrt_op = elementwise("sqrt", 1, map([](auto x) {
-                                        using std::sqrt;
-                                        return sqrt(x);
-                                      }),
-                                      [](const Step& s, Var g) -> Grads { return {g / (2 * s.out())}; });
+constexpr OpDef sqrt_op =
+    tiled<Fn::sqrt, 1>(elementwise("sqrt", 1, map([](auto x) {
+                                     using std::sqrt;
+                                     return sqrt(x);
+                                   }),
+                                   [](const Step& s, Var g) -> Grads { return {g / (2 * s.out())}; }));
 
-constexpr OpDef rsqrt_op =
+constexpr OpDef rsqrt_op = tiled<Fn::rsqrt, 1>(
     elementwise("rsqrt", 1, map([](auto x) {
                   using std::sqrt;
                   return 1 / sqrt(x);
                 }),
-                [](const Step& s, Var g) -> Grads { return {-0.5 * g * (s.out() * square(s.out()))}; });
+                [](const Step& s, Var g) -> Grads { return {-0.5 * g * (s.out() * square(s.out()))}; }));
 
-constexpr OpDef square_op = elementwise("square", 1, map([](auto x) { return x * x; }),
-                                        [](const Step& s, Var g) -> Grads { return {g * (2 * s.in(0))}; });
+constexpr OpDef square_op =
+    tiled<Fn::square, 1>(elementwise("square", 1, map([](auto x) { return x * x; }),
+                                     [](const Step& s, Var g) -> Grads { return {g * (2 * s.in(0))}; }));
 
-constexpr OpDef abs_op = elementwise("abs", 1, map([](auto x) {
-                                       using std::abs;
-                                       return abs(x);
-                                     }),
-                                     [](const Step& s, Var g) -> Grads { return {g * sign(s.in(0))}; });
+constexpr OpDef abs_op =
+    tiled<Fn::abs, 1>(elementwise("abs", 1, map([](auto x) {
+                                    using std::abs;
+                                    return abs(x);
+                                  }),
+                                  [](const Step& s, Var g) -> Grads { return {g * sign(s.in(0))}; }));
 
-constexpr OpDef sign_op = elementwise("sign", 1, map([](auto x) {
-                                        using T = decltype(x);
-                                        return x > 0 ? T(1) : x < 0 ? T(-1) : x == 0 ? T(0) : x;
-                                      }));
+constexpr OpDef sign_op =
+    tiled<Fn::sign, 1>(elementwise("sign", 1, map([](auto x) {
+                                     using T = decltype(x);
+                                     return x > 0 ? T(1) : x < 0 ? T(-1) : x == 0 ? T(0) : x;
+                                   })));
 
-constexpr OpDef floor_op = elementwise("floor", 1, map([](auto x) {
-                                         using std::floor;
-                                         return floor(x);
-                                       }));
+constexpr OpDef floor_op = tiled<Fn::floor, 1>(elementwise("floor", 1, map([](auto x) {
+                                                             using std::floor;
+                                                             return floor(x);
+                                                           })));
 
-constexpr OpDef sin_op = elementwise("sin", 1, map([](auto x) {
-                                       using std::sin;
-                                       return sin(x);
-                                     }),
-                                     [](const Step& s, Var g) -> Grads { return {g * cos(s.in(0))}; });
+constexpr OpDef sin_op =
+    tiled<Fn::sin, 1>(elementwise("sin", 1, map([](auto x) {
+                                    using std::sin;
+                                    return sin(x);
+                                  }),
+                                  [](const Step& s, Var g) -> Grads { return {g * cos(s.in(0))}; }));
 
-constexpr OpDef cos_op = elementwise("cos", 1, map([](auto x) {
-                                       using std::cos;
-                                       return cos(x);
-                                     }),
-                                     [](const Step& s, Var g) -> Grads { return {-(g * sin(s.in(0)))}; });
+constexpr OpDef cos_op =
+    tiled<Fn::cos, 1>(elementwise("cos", 1, map([](auto x) {
+                                    using std::cos;
+                                    return cos(x);
+                                  }),
+                                  [](const Step& s, Var g) -> Grads { return {-(g * sin(s.in(0)))}; }));
 
-constexpr OpDef tanh_op =
+constexpr OpDef tanh_op = tiled<Fn::tanh, 1>(
     elementwise("tanh", 1, map([](auto x) {
                   using std::tanh;
                   return tanh(x);
                 }),
-                [](const Step& s, Var g) -> Grads { return {g * (1 - s.out() * s.out())}; });
+                [](const Step& s, Var g) -> Grads { return {g * (1 - s.out() * s.out())}; }));
 
-constexpr OpDef erf_op = elementwise("erf", 1, map([](auto x) {
-                                       using std::erf;
-                                       return erf(x);
-                                     }),
-                                     [](const Step& s, Var g) -> Grads {
-                                       return {g * (2 * std::numbers::inv_sqrtpi * exp(-square(s.in(0))))};
-                                     });
+constexpr OpDef erf_op =
+    tiled<Fn::erf, 1>(elementwise("erf", 1, map([](auto x) {
+                                    using std::erf;
+                                    return erf(x);
+                                  }),
+                                  [](const Step& s, Var g) -> Grads {
+                                    return {g * (2 * std::numbers::inv_sqrtpi * exp(-square(s.in(0))))};
+                                  }));
 
 // --- choices
 
@@ -157,41 +175,42 @@ Grads to_the_winner(const Step& s, Var g, bool larger_wins) {
   return {grad_of(0), grad_of(1)};
 }
 
-constexpr OpDef maximum_op =
+constexpr OpDef maximum_op = tiled<Fn::maximum, 2>(
     elementwise("maximum", 2, map([](auto x, auto y) { return x > y || x != x ? x : y; }),
-                [](const Step& s, Var g) { return to_the_winner(s, g, true); });
+                [](const Step& s, Var g) { return to_the_winner(s, g, true); }));
 
-constexpr OpDef minimum_op =
+constexpr OpDef minimum_op = tiled<Fn::minimum, 2>(
     elementwise("minimum", 2, map([](auto x, auto y) { return x < y || x != x ? x : y; }),
-                [](const Step& s, Var g) { return to_the_winner(s, g, false); });
+                [](const Step& s, Var g) { return to_the_winner(s, g, false); }));
 
 // Attributes: low, high. The result equals the operand exactly where that lies within the bounds.
-constexpr OpDef clamp_op = elementwise(
+constexpr OpDef clamp_op = tiled<Fn::clamp, 1>(elementwise(
     "clamp", 1, map_with<2>([](auto x, auto low, auto high) { return x < low    ? low
                                                                      : x > high ? high
                                                                                 : x; }),
-    [](const Step& s, Var g) -> Grads { return {where(eq(s.in(0), s.out()), g, 0)}; }, describe_numbers);
+    [](const Step& s, Var g) -> Grads { return {where(eq(s.in(0), s.out()), g, 0)}; }, describe_numbers));
 
-constexpr OpDef where_op = elementwise(
+constexpr OpDef where_op = tiled<Fn::where, 3>(elementwise(
     "where", 3, map([](auto cond, auto a, auto b) { return cond != 0 ? a : b; }),
     [](const Step& s, Var g) -> Grads {
       return {{}, s.needs(1) ? where(s.in(0), g, 0) : Var{}, s.needs(2) ? where(s.in(0), 0, g) : Var{}};
-    });
+    }));
 
-template <class F>
+template <Fn fn, class F>
 constexpr OpDef comparison(const char* name, F) {
-  return elementwise(name, 2, map([](auto x, auto y) { return decltype(x)(F{}(x, y) ? 1 : 0); }));
+  return tiled<fn, 2>(
+      elementwise(name, 2, map([](auto x, auto y) { return decltype(x)(F{}(x, y) ? 1 : 0); })));
 }
-constexpr OpDef eq_op = comparison("eq", std::equal_to<>{});
-constexpr OpDef ne_op = comparison("ne", std::not_equal_to<>{});
-constexpr OpDef lt_op = comparison("lt", std::less<>{});
-constexpr OpDef le_op = comparison("le", std::less_equal<>{});
-constexpr OpDef gt_op = comparison("gt", std::greater<>{});
-constexpr OpDef ge_op = comparison("ge", std::greater_equal<>{});
-constexpr OpDef logical_and_op = comparison("logical_and", std::logical_and<>{});
-constexpr OpDef logical_or_op = comparison("logical_or", std::logical_or<>{});
+constexpr OpDef eq_op = comparison<Fn::eq>("eq", std::equal_to<>{});
+constexpr OpDef ne_op = comparison<Fn::ne>("ne", std::not_equal_to<>{});
+constexpr OpDef lt_op = comparison<Fn::lt>("lt", std::less<>{});
+constexpr OpDef le_op = comparison<Fn::le>("le", std::less_equal<>{});
+constexpr OpDef gt_op = comparison<Fn::gt>("gt", std::greater<>{});
+constexpr OpDef ge_op = comparison<Fn::ge>("ge", std::greater_equal<>{});
+constexpr OpDef logical_and_op = comparison<Fn::logical_and>("logical_and", std::logical_and<>{});
+constexpr OpDef logical_or_op = comparison<Fn::logical_or>("logical_or", std::logical_or<>{});
 
-constexpr OpDef detach_op = elementwise("detach", 1, map([](auto x) { return x; }));
+constexpr OpDef detach_op = tiled<Fn::copy, 1>(elementwise("detach", 1, map([](auto x) { return x; })));
 
 }  // namespace
 
