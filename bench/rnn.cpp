@@ -177,6 +177,10 @@ class Training {
     all.more["nodes"] = tape_.size();
     all.more["peak_mb"] = bench::rounded(bench::peak_megabytes());
     phases(all.more);
+    // What grows with the length of a sequence: all of a step but the update.
+    const double update = all.more["update_ms"].as_double() * 1e-3;
+    all.more["per_step_us"] =
+        bench::rounded((bench::median(all.times) - update) / static_cast<double>(o_.seq) * 1e6);
     return all;
   }
 
@@ -280,6 +284,7 @@ Outcome stream(const Options& o, const M& model) {
     }
   });
   for (double& t : all.times) t /= steps;
+  all.more["step_us"] = bench::rounded(bench::median(all.times) * 1e6);
   all.more["nodes"] = tape.size();
   all.more["peak_mb"] = bench::rounded(bench::peak_megabytes());
   return all;
