@@ -11,6 +11,7 @@
 #include <span>
 
 #include "catch.hpp"
+#include "quick_kernels.hpp"
 
 namespace spool::test {
 
@@ -248,6 +249,14 @@ void check_repeats(const OpRow& row, const Sample& sample, DType dtype) {
     CHECK(std::ranges::equal(std::as_bytes(std::span(first[i])), std::as_bytes(std::span(second[i]))));
 }
 
+void check_quick(const OpRow& row, const Sample& sample) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    Recording r(row, sample, dtype);
+    r.gradients();
+    check_quick_kernels(r.tape);
+  }
+}
+
 void check_refusal(const Refusal& r) {
   Tape tape;
   std::optional<std::string> text;
@@ -291,6 +300,7 @@ void check_row(const OpRow& row) {
     check_gradients(row, sample);
     check_repeats<float>(row, sample, DType::f32);
     check_repeats<double>(row, sample, DType::f64);
+    check_quick(row, sample);
   }
   for (const Refusal& r : row.errors) check_refusal(r);
 }

@@ -1,6 +1,7 @@
 // The op table: one row of data for each op, from which op_table_test.cpp derives all its checks: values
 // against a reference, gradients of first and second order, float against double against 113 bits, empty
-// arrays, same bits on every run, exact error texts. The rows stand in tests/ops/FAMILY_rows.cpp.
+// arrays, same bits on every run, the kernels of planned runs, exact error texts. The rows stand in
+// tests/ops/FAMILY_rows.cpp.
 #pragma once
 
 #include <spool/spool.hpp>

@@ -1,0 +1,126 @@
+#include "quick_kernels.hpp"
+
+#include <spool/graph/op.hpp>
+#include <spool/graph/run/plain.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "catch.hpp"
+
+namespace spool::test {
+
+namespace {
+
+// A node with its operands' values.
+template <class T>
+struct Node {
+  const OpDef& op;
+  std::vector<const T*> in;
+  std::vector<const Shape*> in_shapes;
+  const Shape& shape;
+  Attrs attrs;
+  RandomState random;
+
+  using Function = void (*)(const Args<T>&);
+
+  std::vector<T> apply(Function f) const {
+    std::vector<T> out(static_cast<std::size_t>(shape.size()));
+    f({in, in_shapes, out.data(), &shape, attrs, random});
+    return out;
+  }
+
+  // The same in parts of some rows each.
+  std::vector<T> apply_divided(Function f, std::uint32_t divided, std::int64_t rows_each) const {
+    std::vector<T> out(static_cast<std::size_t>(shape.size()));
+    const std::int64_t rows = shape[0];
+    for (std::int64_t first = 0; first < rows; first += rows_each) {
+      const std::int64_t count = std::min(rows_each, rows - first);
+      std::vector<const T*> part = in;
+      std::vector<Shape> shapes;
+      std::vector<const Shape*> part_shapes;
+      for (std::size_t i = 0; i < in.size(); ++i) {
+        shapes.push_back(*in_shapes[i]);
+        if ((divided >> i & 1) == 0) continue;
+        REQUIRE(shapes[i].rank() > 0);
+        REQUIRE(shapes[i][0] == rows);
+        part[i] += first * (shapes[i].size() / rows);
+        shapes[i] = shapes[i].with(0, count);
+      }
+      for (const Shape& s : shapes) part_shapes.push_back(&s);
+      const Shape part_shape = shape.with(0, count);
+      f({part, part_shapes, out.data() + first * (shape.size() / rows), &part_shape, attrs, random});
+    }
+    return out;
+  }
+};
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+template <class T>
+void check_close(const Node<T>& n, const std::vector<T>& quick, const std::vector<T>& plain) {
+  T largest = 0;
+  for (std::size_t i = 0; i < n.in.size(); ++i)
+    for (std::int64_t k = 0; k < n.in_shapes[i]->size(); ++k)
+      if (std::isfinite(n.in[i][k])) largest = std::max(largest, std::abs(n.in[i][k]));
+  const T unit = 8 * std::numeric_limits<T>::epsilon();
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const T a = quick[i], b = plain[i];
+    if (a == b || (std::isnan(a) && std::isnan(b))) continue;
+    INFO("element " << i << ": " << a << " against " << b);
+    REQUIRE(std::abs(a - b) <= unit * (std::abs(b) + largest));
+  }
+}
+
+template <class T>
+void check_node(const Node<T>& n) {
+  INFO(n.op.name << " " << n.shape.text());
+  const auto eval = n.op.eval.template get<T>(), fast = n.op.fast.template get<T>();
+  const std::vector<T> plain = n.apply(eval);
+  if (const auto tile = n.op.tile.template get<T>()) {
+    std::vector<typename Tile<T>::Rows> rows;
+    for (const T* in : n.in) rows.push_back({in, n.shape.size()});
+    std::vector<T> out(plain.size());
+    tile({rows.data(), out.data(), n.shape.size(), 1, n.shape.size(), n.attrs});
+    check_close(n, out, plain);
+  }
+  if (fast != nullptr) check_close(n, n.apply(fast), plain);
+  const std::uint32_t divided = n.op.divides != nullptr ? n.op.divides(n.attrs) : 0;
+  if (divided == 0 || n.shape.rank() == 0 || n.shape[0] < 2) return;
+  for (const std::int64_t rows_each : {std::int64_t{1}, (n.shape[0] + 1) / 2}) {
+    INFO("in parts of " << rows_each << " rows");
+    CHECK(same_bits(plain, n.apply_divided(eval, divided, rows_each)));
+    if (fast != nullptr) CHECK(same_bits(n.apply(fast), n.apply_divided(fast, divided, rows_each)));
+  }
+}
+
+template <class T>
+void check_all(Tape& tape) {
+  Vars nodes;
+  for (std::uint32_t id = 0; id < tape.size(); ++id) nodes.push_back(tape.at(id));
+  const auto values = run_plain<T>(tape, nodes);
+  for (std::uint32_t id = 0; id < tape.size(); ++id) {
+    const OpDef& op = tape.op(id);
+    if (op.eval.template get<T>() == nullptr) continue;
+    Node<T> n{op, {}, {}, tape.shape(id), tape.attrs(id), tape.random()};
+    for (const std::uint32_t o : tape.operands(id)) {
+      n.in.push_back(values[o].data());
+      n.in_shapes.push_back(&tape.shape(o));
+    }
+    check_node(n);
+  }
+}
+
+}  // namespace
+
+void check_quick_kernels(Tape& tape) {
+  tape.dtype() == DType::f32 ? check_all<float>(tape) : check_all<double>(tape);
+}
+
+}  // namespace spool::test
