@@ -33,6 +33,7 @@ constexpr OpDef slice_op{
       const int axis = static_cast<int>(s.attr(0));
       return {place(g, axis, s.attr(1), s.shape(0)[axis])};
     },
+    .divides = divides::unless_axis_0<1>,
 };
 
 // Attributes: axis, begin, extent.
@@ -58,6 +59,7 @@ constexpr OpDef place_op{
       const int axis = static_cast<int>(s.attr(0));
       return {slice(g, axis, s.attr(1), s.attr(1) + s.shape(0)[axis])};
     },
+    .divides = divides::unless_axis_0<1>,
 };
 
 // Attribute: axis.
@@ -97,6 +99,7 @@ constexpr OpDef concat_op{
       }
       return grads;
     },
+    .divides = divides::unless_axis_0<~0U>,
 };
 
 }  // namespace

@@ -28,15 +28,17 @@ constexpr OpDef gather_op{
       const std::int64_t from = (*a.in_shapes[0])[axis];
       const auto to = a.out_shape->split(axis);
       const T *x = a.in[0], *index = a.in[1];
-      for (std::int64_t i = 0; i < a.size(); ++i) {
-        const std::int64_t outer = i / (to.along * to.inner), inner = i % to.inner;
-        a.out[i] = x[(outer * from + detail::index(index[i], i, from)) * to.inner + inner];
-      }
+      std::int64_t n = 0;
+      for (std::int64_t o = 0; o < to.outer; ++o, x += from * to.inner)
+        for (std::int64_t i = 0; i < to.along; ++i)
+          for (std::int64_t j = 0; j < to.inner; ++j, ++n)
+            a.out[n] = x[detail::index(index[n], n, from) * to.inner + j];
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
       const int axis = static_cast<int>(s.attr(0));
       return {scatter_add(g, s.in(1), axis, s.shape(0)[axis]), Var{}};
     },
+    .divides = divides::unless_axis_0<3>,
 };
 
 // Attributes: axis, extent.
@@ -54,14 +56,17 @@ constexpr OpDef scatter_add_op{
       const std::int64_t extent = a.attrs[1];
       std::fill_n(a.out, a.size(), T(0));
       const T *x = a.in[0], *index = a.in[1];
-      for (std::int64_t i = 0; i < a.in_size(0); ++i) {
-        const std::int64_t outer = i / (from.along * from.inner), inner = i % from.inner;
-        a.out[(outer * extent + detail::index(index[i], i, extent)) * from.inner + inner] += x[i];
-      }
+      T* out = a.out;
+      std::int64_t n = 0;
+      for (std::int64_t o = 0; o < from.outer; ++o, out += extent * from.inner)
+        for (std::int64_t i = 0; i < from.along; ++i)
+          for (std::int64_t j = 0; j < from.inner; ++j, ++n)
+            out[detail::index(index[n], n, extent) * from.inner + j] += x[n];
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
       return {gather(g, s.in(1), static_cast<int>(s.attr(0))), Var{}};
     },
+    .divides = divides::unless_axis_0<3>,
 };
 
 Shape joined(const Shape& a, std::span<const std::int64_t> b) {
@@ -87,6 +92,7 @@ constexpr OpDef take_rows_op{
     .vjp = [](const Step& s, Var g) -> Grads {
       return {scatter_rows_add(g, s.in(1), s.shape(0)[0]), Var{}};
     },
+    .divides = divides::always<2>,
 };
 
 // Attribute: rows.
@@ -131,6 +137,7 @@ constexpr OpDef one_hot_op{
         a.out[i * depth + detail::index(a.in[0][i], i, depth)] = static_cast<T>(unpack(a.attrs[1]));
     }),
     .describe = [](Attrs a) { return fmt::format("{}, {} or {}", a[0], unpack(a[1]), unpack(a[2])); },
+    .divides = divides::always<1>,
 };
 
 // Attribute: T. lengths [B] -> [T,B]: for each step and sequence the row of [T*B, ...] that reversing puts

@@ -39,6 +39,7 @@ constexpr OpDef class_index_op{
         a.out[i] = target == ignored ? T(0) : target;
       }
     }),
+    .divides = divides::always<1>,
 };
 
 // Checks what the class losses are given. log_probs or logits [..., V], targets [...], weight [V].

@@ -22,27 +22,42 @@ Shape shape_from_attrs(Attrs attrs) {
 
 std::string describe_dims(Attrs a) { return fmt::format("[{}]", fmt::join(a, ", ")); }
 
-// Visits the elements of `shape` in order, with their offset in an array that is read with these strides.
-template <class F>
-void for_each_strided(const Shape& shape, std::span<const std::int64_t> strides, F&& f) {
-  const int rank = shape.rank();
+// Copies elements that are read with these strides; the result has them one after the other.
+template <class T>
+void copy_strided(const Shape& shape, std::span<const std::int64_t> strides, const T* x, T* out) {
   if (shape.size() == 0) return;
-  std::array<std::int64_t, Shape::max_rank> at{};
-  std::int64_t offset = 0, out = 0;
+  const int rank = shape.rank();
   const std::int64_t run = rank == 0 ? 1 : shape.back();
-  const std::int64_t step = rank == 0 ? 0 : strides[static_cast<std::size_t>(rank - 1)];
+  const std::int64_t step = rank == 0 ? 0 : strides.back();
+  std::array<std::int64_t, Shape::max_rank> at{};
   for (;;) {
-    for (std::int64_t i = 0; i < run; ++i) f(out++, offset + i * step);
+    if (step == 1 && run >= 8)  // less is not worth a call
+      std::copy_n(x, run, out);
+    else if (step == 0)
+      std::fill_n(out, run, *x);
+    else
+      for (std::int64_t i = 0; i < run; ++i) out[i] = x[i * step];
+    out += run;
     int axis = rank - 2;
     for (; axis >= 0; --axis) {
       const auto a = static_cast<std::size_t>(axis);
-      offset += strides[a];
+      x += strides[a];
       if (++at[a] < shape[axis]) break;
-      offset -= strides[a] * shape[axis];
+      x -= strides[a] * shape[axis];
       at[a] = 0;
     }
     if (axis < 0) return;
   }
+}
+
+// out [rows, columns] = x [columns, rows] transposed, square by square, so that both stay in the cache.
+template <class T>
+void copy_transposed(std::int64_t rows, std::int64_t columns, const T* x, T* out) {
+  constexpr std::int64_t side = 16;
+  for (std::int64_t r = 0; r < rows; r += side)
+    for (std::int64_t c = 0; c < columns; c += side)
+      for (std::int64_t i = r; i < std::min(r + side, rows); ++i)
+        for (std::int64_t j = c; j < std::min(c + side, columns); ++j) out[i * columns + j] = x[j * rows + i];
 }
 
 Dims strides_of(const Shape& s) {
@@ -72,9 +87,7 @@ constexpr OpDef broadcast_op{
       const Dims own = strides_of(from);
       for (int i = 0; i < from.rank(); ++i)
         if (from[i] != 1) strides[static_cast<std::size_t>(i + lead)] = own[static_cast<std::size_t>(i)];
-      const T* x = a.in[0];
-      for_each_strided(*a.out_shape, {strides.data(), strides.size()},
-                       [&](std::int64_t out, std::int64_t in) { a.out[out] = x[in]; });
+      copy_strided(*a.out_shape, {strides.data(), strides.size()}, a.in[0], a.out);
     }),
     .vjp = [](const Step& s, Var g) -> Grads { return {sum_to(g, s.shape(0))}; },
     .describe = describe_dims,
@@ -117,9 +130,19 @@ constexpr OpDef permute_op{
       const Dims own = strides_of(*a.in_shapes[0]);
       Dims strides;
       for (std::int64_t axis : a.attrs) strides.push_back(own[static_cast<std::size_t>(axis)]);
-      const T* x = a.in[0];
-      for_each_strided(*a.out_shape, {strides.data(), strides.size()},
-                       [&](std::int64_t out, std::int64_t in) { a.out[out] = x[in]; });
+      const int rank = a.out_shape->rank();
+      bool transposes = rank >= 2;  // the last two axes, and no others
+      for (int i = 0; i < rank; ++i)
+        transposes =
+            transposes && a.attrs[static_cast<std::size_t>(i)] == (i < rank - 2 ? i : 2 * rank - 3 - i);
+      if (transposes) {
+        const std::int64_t rows = (*a.out_shape)[rank - 2], columns = a.out_shape->back(),
+                           each = rows * columns;
+        for (std::int64_t at = 0; at < a.size(); at += each)
+          copy_transposed(rows, columns, a.in[0] + at, a.out + at);
+        return;
+      }
+      copy_strided(*a.out_shape, {strides.data(), strides.size()}, a.in[0], a.out);
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
       std::vector<int> inverse(s.attrs().size());
@@ -127,6 +150,7 @@ constexpr OpDef permute_op{
         inverse[static_cast<std::size_t>(s.attrs()[i])] = static_cast<int>(i);
       return {permute(g, inverse)};
     },
+    .divides = [](Attrs a) -> std::uint32_t { return !a.empty() && a[0] == 0 ? 1 : 0; },
 };
 
 // Attribute: axis.
@@ -143,6 +167,7 @@ constexpr OpDef flip_op{
                       a.out + (o * s.along + i) * s.inner);
     }),
     .vjp = [](const Step& s, Var g) -> Grads { return {flip(g, static_cast<int>(s.attr(0)))}; },
+    .divides = divides::unless_axis_0<1>,
 };
 
 }  // namespace

@@ -4,7 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace spool {
+
+std::uint32_t divides::unless_along_rows(Attrs axes) {
+  return std::ranges::find(axes, 0) == axes.end() ? 1 : 0;
+}
 
 std::string describe_numbers(Attrs attrs) {
   std::string text;

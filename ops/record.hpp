@@ -22,6 +22,21 @@ constexpr OpDef elementwise(const char* name, int arity, Eval eval, Grads (*vjp)
           .describe = describe};
 }
 
+// For OpDef::divides: what most ops say.
+namespace divides {
+/// The attributes are axes that the op works along. Rows stand alone unless the first axis is among them.
+std::uint32_t unless_along_rows(Attrs axes);
+/// The first attribute is such an axis, and the others are not.
+template <std::uint32_t operands>
+constexpr std::uint32_t unless_axis_0(Attrs attrs) {
+  return attrs[0] != 0 ? operands : 0;
+}
+template <std::uint32_t operands>
+constexpr std::uint32_t always(Attrs) {
+  return operands;
+}
+}  // namespace divides
+
 /// Attributes that are packed numbers, as text: "0.01, 20".
 std::string describe_numbers(Attrs attrs);
 

@@ -1,6 +1,7 @@
 #include <spool/graph/error.hpp>
 #include <spool/ops/elementwise.hpp>
-#include <spool/ops/kernels/softmax.hpp>
+#include <spool/ops/kernels/fold.hpp>
+#include <spool/ops/kernels/softmax_rows.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
 #include <spool/ops/reduce.hpp>
@@ -35,33 +36,47 @@ Shape reduced_choice(const Call& c) {
   return reduced(c);
 }
 
-template <template <class> class Fold>
-constexpr Eval fold_of() {
-  return eval_of([]<class T>(const Args<T>& a) {
-    kernels::fold<Fold<T>>(a.in_shapes[0]->dims(), a.attrs, a.in[0], a.out);
-  });
-}
-
-constexpr OpDef reduction(const char* name, Shape (*shape)(const Call&), Eval eval,
+constexpr OpDef reduction(const char* name, Shape (*shape)(const Call&), Eval eval, Eval fast,
                           Grads (*vjp)(const Step&, Var)) {
-  return {.name = name, .arity = 1, .kind = Kind::reduce, .shape = shape, .eval = eval, .vjp = vjp};
+  return {.name = name,
+          .arity = 1,
+          .kind = Kind::reduce,
+          .shape = shape,
+          .eval = eval,
+          .vjp = vjp,
+          .fast = fast,
+          .divides = divides::unless_along_rows};
 }
 
-constexpr OpDef sum_op =
-    reduction("sum", reduced, fold_of<kernels::Sum>(),
-              [](const Step& s, Var g) -> Grads { return {broadcast_to(g, s.shape(0))}; });
+template <template <class> class Fold, kernels::FoldOp quick>
+constexpr OpDef fold(const char* name, Shape (*shape)(const Call&), Grads (*vjp)(const Step&, Var)) {
+  constexpr auto fast = []<class T>(const Args<T>& a) {
+    kernels::fold_quickly<quick, Fold<T>>(a.in_shapes[0]->dims(), a.attrs, a.in[0], a.out);
+  };
+  return reduction(name, shape, eval_of([]<class T>(const Args<T>& a) {
+                     kernels::fold<Fold<T>>(a.in_shapes[0]->dims(), a.attrs, a.in[0], a.out);
+                   }),
+                   {.f32 = fast, .f64 = fast}, vjp);
+}
+
+constexpr OpDef sum_op = [] {
+  OpDef op = fold<kernels::Sum, kernels::FoldOp::sum>(
+      "sum", reduced, [](const Step& s, Var g) -> Grads { return {broadcast_to(g, s.shape(0))}; });
+  op.sums = true;
+  return op;
+}();
 
 // Of max and min: the chosen elements share the gradient.
 Grads to_the_chosen(const Step& s, Var g) {
   const Var chosen = eq(s.in(0), s.out());
   return {where(chosen, g / sum(chosen, Axes(s.attrs()), true), 0)};
 }
-constexpr OpDef max_op = reduction("max", reduced_choice, fold_of<kernels::Max>(), to_the_chosen);
-constexpr OpDef min_op = reduction("min", reduced_choice, fold_of<kernels::Min>(), to_the_chosen);
+constexpr OpDef max_op = fold<kernels::Max, kernels::FoldOp::max>("max", reduced_choice, to_the_chosen);
+constexpr OpDef min_op = fold<kernels::Min, kernels::FoldOp::min>("min", reduced_choice, to_the_chosen);
 
 // x / |x|, and 0 at a zero vector: the inner choice keeps the quotient finite there, the outer one drops it.
 constexpr OpDef norm_op =
-    reduction("norm", reduced, fold_of<kernels::Norm>(), [](const Step& s, Var g) -> Grads {
+    fold<kernels::Norm, kernels::FoldOp::norm>("norm", reduced, [](const Step& s, Var g) -> Grads {
       const Var y = s.out();
       return {s.in(0) * where(y, g / where(y, y, 1), 0)};
     });
@@ -71,6 +86,12 @@ constexpr OpDef logsumexp_op =
                 const kernels::Folding f(a.in_shapes[0]->dims(), a.attrs);
                 kernels::logsumexp(f, a.in[0], a.out);
               }),
+              {.f32 =
+                   [](const Args<float>& a) {
+                     using kernels::SoftmaxKernels;
+                     kernels::softmax_quickly<&SoftmaxKernels::logsumexp, kernels::logsumexp<float>>(
+                         a.in_shapes[0]->dims(), a.attrs, a.in[0], a.out);
+                   }},
               [](const Step& s, Var g) -> Grads { return {g * softmax(s.in(0), Axes(s.attrs()))}; });
 
 // Attributes: axis, whether from the end.
@@ -95,6 +116,7 @@ constexpr OpDef cumsum_op{
     .vjp = [](const Step& s, Var g) -> Grads {
       return {cumsum(g, static_cast<int>(s.attr(0)), s.attr(1) == 0)};
     },
+    .divides = divides::unless_axis_0<1>,
 };
 
 constexpr OpDef argmax_op{
@@ -115,6 +137,7 @@ constexpr OpDef argmax_op{
           a.out[o * inner + j] = static_cast<T>(best);
         }
     }),
+    .divides = divides::unless_axis_0<1>,
 };
 
 // Folded axes have size 1 by now.

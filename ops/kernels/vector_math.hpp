@@ -178,6 +178,15 @@ HWY_INLINE V exp(D d, V x) {
   return hn::Mul(hn::MulAdd(p, first, first), second);
 }
 
+/// exp(x) for x of at most 0. Below -88 the power of 2 is 0, and so is the result.
+template <class D, class V>
+HWY_INLINE V exp_not_above_one(D d, V x) {
+  const V y = at_least(hn::Set(d, -88.0f), x);
+  const Power<D, V> power(d, y, log2_e, 127);
+  const V scale = power.value(d);
+  return hn::MulAdd(small_expm1(d, less_ln2(d, y, power.n())), scale, scale);
+}
+
 template <class D, class V>
 HWY_INLINE V expm1(D d, V x) {
   const V y = limited(d, -18.0f, 89.0f, x);
