@@ -7,10 +7,10 @@
 #pragma once
 
 #include <spool/graph/error.hpp>
+#include <spool/graph/id_table.hpp>
 #include <spool/graph/tape.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 
 #include <algorithm>
 #include <deque>
@@ -19,11 +19,6 @@
 namespace spool {
 
 namespace detail {
-
-constexpr std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
-  h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
-  return h ^ (h >> 29);
-}
 
 // An array whose elements are not initialised before they are written.
 template <class T>
@@ -56,11 +51,7 @@ struct Row {
 // For `nodes` nodes in a row, those whose newest operand they are: as many as fit into one line of the cache.
 struct alignas(64) Readers {
   static constexpr std::uint32_t nodes = 4;
-  struct Slot {
-    std::uint32_t id;  // 0 in a free slot: node 0 has no operands
-    std::uint32_t tag;
-  };
-  Slot slots[8];
+  IdSlot slots[8];
 };
 
 // A scope is its parent, a name, and an index that is -1 where there is none.
@@ -68,12 +59,6 @@ struct ScopeRow {
   std::uint32_t parent;
   std::string name;
   std::int64_t index;
-  friend bool operator==(const ScopeRow&, const ScopeRow&) = default;
-};
-struct ScopeHash {
-  std::size_t operator()(const ScopeRow& s) const {
-    return mix(mix(std::hash<std::string>{}(s.name), s.parent), static_cast<std::uint64_t>(s.index));
-  }
 };
 
 struct InputSlot {
@@ -96,7 +81,7 @@ struct Tape::Columns : Tape::Recorded {
   std::uint32_t called_from_line = 0;
 
   std::vector<detail::ScopeRow> scopes{{0, "", -1}};  // 0 is the root
-  boost::unordered_flat_map<detail::ScopeRow, std::uint32_t, detail::ScopeHash> scope_ids;
+  detail::IdTable scope_ids;
   std::vector<detail::InputSlot> inputs;
   std::vector<Param> params;
   boost::unordered_flat_map<const void*, std::uint32_t> param_ids;
@@ -108,7 +93,7 @@ struct Tape::Columns : Tape::Recorded {
   std::uint32_t find_or_append(const detail::Row& row, const Where& where, ShapeOf&& shape_of) {
     const Key key = key_of(row);
     const std::uint32_t found = find(row, key);
-    if (found != none) return found;
+    if (found != detail::no_id) return found;
     const std::uint32_t id = append(row, shape_of(), where);
     insert(id, key);
     return id;
@@ -120,44 +105,10 @@ struct Tape::Columns : Tape::Recorded {
   std::size_t bytes() const;
 
  private:
-  static constexpr std::uint32_t none = 0xffffffffU;
-
   struct Key {
     std::uint64_t hash;
     std::uint32_t newest;  // operand, where there are any
-    std::uint32_t tag() const { return static_cast<std::uint32_t>(hash >> 32); }
   };
-  struct Hash {
-    using is_transparent = void;
-    const Columns* c;
-    std::size_t operator()(const std::pair<detail::Row, Key>& row) const { return row.second.hash; }
-    std::size_t operator()(std::uint32_t id) const;
-  };
-  struct Equal {
-    using is_transparent = void;
-    const Columns* c;
-    bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
-    bool operator()(const std::pair<detail::Row, Key>& row, std::uint32_t id) const {
-      return c->is(row.first, id);
-    }
-    bool operator()(std::uint32_t id, const std::pair<detail::Row, Key>& row) const {
-      return c->is(row.first, id);
-    }
-  };
-  struct ShapeHash {
-    using is_transparent = void;
-    const Columns* c;
-    std::size_t operator()(const Shape& s) const;
-    std::size_t operator()(std::uint32_t id) const { return (*this)(*c->rows.shapes[id]); }
-  };
-  struct ShapeEqual {
-    using is_transparent = void;
-    const Columns* c;
-    bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
-    bool operator()(const Shape& s, std::uint32_t id) const { return s == *c->rows.shapes[id]; }
-    bool operator()(std::uint32_t id, const Shape& s) const { return s == *c->rows.shapes[id]; }
-  };
-
   static Key key_of(const detail::Row& row);
   bool is(const detail::Row& row, std::uint32_t id) const;
   std::uint32_t find(const detail::Row& row, Key key) const;
@@ -168,10 +119,72 @@ struct Tape::Columns : Tape::Recorded {
   detail::Column<std::uint32_t> operand_end_, attr_end_, shape_id_, operands_;  // ends: the first is a 0
   detail::Column<std::int64_t> attrs_;
   detail::Column<detail::Readers> readers_;
-  boost::unordered_flat_set<std::uint32_t, Hash, Equal> others_;  // nodes that are not in readers_
+  detail::IdTable others_;         // nodes that are not in readers_
   std::deque<Shape> shape_store_;  // references stay good while recording goes on, and clear() keeps it
   std::vector<const Shape*> shapes_;
-  boost::unordered_flat_set<std::uint32_t, ShapeHash, ShapeEqual> shape_ids_;
+  detail::IdTable shape_ids_;
 };
+
+// --- what every recorded op goes through
+
+inline std::uint32_t Tape::Columns::append(const detail::Row& row, std::uint32_t shape, const Where& where) {
+  const std::uint32_t id = size;
+  const std::size_t operands = operand_end_.data[id], operands_to = operands + row.in.size();
+  const std::size_t attrs = attr_end_.data[id], attrs_to = attrs + row.attrs.size();
+  if (id == op_.room || operands_to > operands_.room || attrs_to > attrs_.room) {
+    // The attributes may be those of another node: a gradient rule passes on what its op has.
+    const boost::container::small_vector<std::int64_t, 8> kept(row.attrs.begin(), row.attrs.end());
+    grow(operands_to, attrs_to);
+    return append({row.op, row.in, {kept.data(), kept.size()}}, shape, where);
+  }
+  for (std::size_t i = 0; i < row.in.size(); ++i) operands_.data[operands + i] = row.in[i].id();
+  for (std::size_t i = 0; i < row.attrs.size(); ++i) attrs_.data[attrs + i] = row.attrs[i];
+  operand_end_.data[id + 1] = static_cast<std::uint32_t>(operands_to);
+  attr_end_.data[id + 1] = static_cast<std::uint32_t>(attrs_to);
+  op_.data[id] = row.op;
+  shape_id_.data[id] = shape;
+  const bool marked = called_from_file != nullptr;
+  origin.data[id] = {marked ? called_from_file : where.file_name(), marked ? called_from_line : where.line(),
+                     current_scope};
+  if (id % detail::Readers::nodes == 0) readers_.data[id / detail::Readers::nodes] = {};
+  ++size;
+  return id;
+}
+
+inline Tape::Columns::Key Tape::Columns::key_of(const detail::Row& row) {
+  Key key{std::bit_cast<std::uintptr_t>(row.op), 0};
+  for (const Var& v : row.in) {
+    key.hash = detail::mix(key.hash, v.id());
+    key.newest = std::max(key.newest, v.id());
+  }
+  for (std::int64_t a : row.attrs) key.hash = detail::mix(key.hash, static_cast<std::uint64_t>(a));
+  return key;
+}
+
+inline bool Tape::Columns::is(const detail::Row& row, std::uint32_t id) const {
+  return rows.op[id] == row.op &&
+         std::ranges::equal(operands(id), row.in,
+                            [](std::uint32_t o, const Var& v) { return o == v.id(); }) &&
+         std::ranges::equal(attrs(id), row.attrs);
+}
+
+inline std::uint32_t Tape::Columns::find(const detail::Row& row, Key key) const {
+  if (!row.in.empty())
+    for (const detail::IdSlot& s : readers_.data[key.newest / detail::Readers::nodes].slots) {
+      if (s.id == detail::no_id) return s.id;
+      if (s.tag == detail::tag_of(key.hash) && is(row, s.id)) return s.id;
+    }
+  return others_.find(key.hash, [&](std::uint32_t id) { return is(row, id); });
+}
+
+inline void Tape::Columns::insert(std::uint32_t id, Key key) {
+  if (!operands(id).empty())
+    for (detail::IdSlot& s : readers_.data[key.newest / detail::Readers::nodes].slots)
+      if (s.id == detail::no_id) {
+        s = {id, detail::tag_of(key.hash)};
+        return;
+      }
+  others_.insert(key.hash, id);
+}
 
 }  // namespace spool

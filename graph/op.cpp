@@ -23,7 +23,9 @@ std::int64_t Step::attr(int i) const { return attrs()[static_cast<std::size_t>(i
 Attrs Step::attrs() const { return tape_.attrs(id_); }
 bool Step::needs(int i) const { return needed_[tape_.operands(id_)[static_cast<std::size_t>(i)]]; }
 
-Tape& tape_of(const char* op, std::span<const Operand> in) {
+namespace {
+
+Tape& tape_of_first(const char* op, std::span<const Operand> in) {
   for (const Operand& o : in) {
     if (o.is_number()) continue;
     Tape* tape = o.var().tape_or_null();
@@ -34,8 +36,12 @@ Tape& tape_of(const char* op, std::span<const Operand> in) {
   throw TapeError(fmt::format("{}: no operand belongs to a tape", op));
 }
 
+}  // namespace
+
+Tape& tape_of(const char* op, std::span<const Operand> in) { return tape_of_first(op, in); }
+
 Var record(const OpDef& op, std::span<const Operand> in, Attrs attrs) {
-  Tape& tape = tape_of(op.name, in);
+  Tape& tape = tape_of_first(op.name, in);
   boost::container::small_vector<Var, 4> vars;
   for (const Operand& o : in)
     vars.push_back(o.is_number() ? tape.constant(o.number(), {}, o.where()) : o.var());

@@ -232,6 +232,7 @@ Tape& tape_of(const char* op, std::span<const Operand> in);
 Var record(const OpDef& op, std::span<const Operand> in, Attrs attrs = {});
 Var record(const OpDef& op, std::initializer_list<Operand> in,
            std::initializer_list<std::int64_t> attrs = {});
+inline Var record(const OpDef& op, const Operand& x) { return record(op, std::span(&x, 1)); }
 
 namespace shapes {
 /// Same shape for all operands and the result.

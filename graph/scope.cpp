@@ -8,10 +8,18 @@ Scope::Scope(Tape& tape, std::string_view name) : Scope(tape, name, -1) {}
 Scope::Scope(Tape& tape, std::string_view name, std::int64_t index) : tape_(tape) {
   Tape::Columns& c = *tape.c_;
   outer_ = c.current_scope;
-  detail::ScopeRow row{outer_, std::string(name), index};
-  const auto [it, added] = c.scope_ids.try_emplace(row, static_cast<std::uint32_t>(c.scopes.size()));
-  if (added) c.scopes.push_back(std::move(row));
-  c.current_scope = it->second;
+  std::uint64_t hash = detail::mix(outer_, static_cast<std::uint64_t>(index));
+  for (char letter : name) hash = detail::mix(hash, static_cast<unsigned char>(letter));
+  std::uint32_t id = c.scope_ids.find(hash, [&](std::uint32_t i) {
+    const detail::ScopeRow& row = c.scopes[i];
+    return row.parent == outer_ && row.index == index && row.name == name;
+  });
+  if (id == detail::no_id) {
+    id = static_cast<std::uint32_t>(c.scopes.size());
+    c.scopes.push_back({outer_, std::string(name), index});
+    c.scope_ids.insert(hash, id);
+  }
+  c.current_scope = id;
 }
 
 Scope::~Scope() { tape_.c_->current_scope = outer_; }

@@ -23,9 +23,8 @@ void Shape::check_sizes() const {
   std::int64_t count = 1;
   for (std::int64_t d : dims()) {
     if (d < 0) throw ShapeError(fmt::format("shape {}: a size is negative", text()));
-    if (d > 0 && count > (std::int64_t{1} << 62) / d)
+    if (d > 0 && (__builtin_mul_overflow(count, d, &count) || count > std::int64_t{1} << 62))
       throw ShapeError(fmt::format("shape {}: too many elements", text()));
-    if (d > 0) count *= d;
   }
 }
 

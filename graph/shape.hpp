@@ -37,12 +37,17 @@ class Shape {
 
   std::string text() const;  ///< "[32, 128]"; "[]" for a scalar.
 
-  friend bool operator==(const Shape& a, const Shape& b) = default;
+  friend bool operator==(const Shape& a, const Shape& b) {
+    if (a.rank_ != b.rank_) return false;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(a.rank_); ++i)
+      if (a.dims_[i] != b.dims_[i]) return false;
+    return true;
+  }
 
  private:
   void check_sizes() const;
   std::int32_t rank_ = 0;
-  std::array<std::int64_t, max_rank> dims_{};  // sizes past rank_ stay 0, so that == is member-wise
+  std::array<std::int64_t, max_rank> dims_{};
 };
 
 }  // namespace spool

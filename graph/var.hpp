@@ -57,6 +57,9 @@ class Operand {
   Operand(Var v, Where where = Where::current()) : var_(v), where_(where) {}  // NOLINT
   Operand(double number, Where where = Where::current())                      // NOLINT
       : is_number_(true), number_(number), where_(where) {}
+  // Not trivial, so that calls pass the address of an operand and not a copy of it.
+  Operand(const Operand& o) : var_(o.var_), is_number_(o.is_number_), number_(o.number_), where_(o.where_) {}
+  Operand& operator=(const Operand&) = default;
 
   bool is_number() const { return is_number_; }  ///< An empty Var is none: it is a mistake.
   const Var& var() const { return var_; }

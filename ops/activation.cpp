@@ -90,8 +90,8 @@ struct Composed {
 
 }  // namespace
 
-Var sigmoid(Operand x) { return record(sigmoid_op, {x}); }
-Var relu(Operand x) { return record(relu_op, {x}); }
+Var sigmoid(Operand x) { return record(sigmoid_op, x); }
+Var relu(Operand x) { return record(relu_op, x); }
 Var leaky_relu(Operand x, double slope) { return record(leaky_relu_op, {x}, {pack(slope)}); }
 Var elu(Operand x, double alpha) { return record(elu_op, {x}, {pack(alpha)}); }
 

@@ -218,7 +218,7 @@ Var operator+(Operand a, Operand b) { return record_broadcast(add_op, {a, b}); }
 Var operator-(Operand a, Operand b) { return record_broadcast(sub_op, {a, b}); }
 Var operator*(Operand a, Operand b) { return record_broadcast(mul_op, {a, b}); }
 Var operator/(Operand a, Operand b) { return record_broadcast(div_op, {a, b}); }
-Var operator-(Operand x) { return record(neg_op, {x}); }
+Var operator-(Operand x) { return record(neg_op, x); }
 
 Var pow(Operand x, Operand p) {
   if (p.is_number() && p.number() == 1) return var_of("pow", x);
@@ -226,20 +226,20 @@ Var pow(Operand x, Operand p) {
   return record_broadcast(pow_op, {x, p});
 }
 
-Var exp(Operand x) { return record(exp_op, {x}); }
-Var log(Operand x) { return record(log_op, {x}); }
-Var log1p(Operand x) { return record(log1p_op, {x}); }
-Var expm1(Operand x) { return record(expm1_op, {x}); }
-Var sqrt(Operand x) { return record(sqrt_op, {x}); }
-Var rsqrt(Operand x) { return record(rsqrt_op, {x}); }
-Var square(Operand x) { return record(square_op, {x}); }
-Var abs(Operand x) { return record(abs_op, {x}); }
-Var sign(Operand x) { return record(sign_op, {x}); }
-Var floor(Operand x) { return record(floor_op, {x}); }
-Var sin(Operand x) { return record(sin_op, {x}); }
-Var cos(Operand x) { return record(cos_op, {x}); }
-Var tanh(Operand x) { return record(tanh_op, {x}); }
-Var erf(Operand x) { return record(erf_op, {x}); }
+Var exp(Operand x) { return record(exp_op, x); }
+Var log(Operand x) { return record(log_op, x); }
+Var log1p(Operand x) { return record(log1p_op, x); }
+Var expm1(Operand x) { return record(expm1_op, x); }
+Var sqrt(Operand x) { return record(sqrt_op, x); }
+Var rsqrt(Operand x) { return record(rsqrt_op, x); }
+Var square(Operand x) { return record(square_op, x); }
+Var abs(Operand x) { return record(abs_op, x); }
+Var sign(Operand x) { return record(sign_op, x); }
+Var floor(Operand x) { return record(floor_op, x); }
+Var sin(Operand x) { return record(sin_op, x); }
+Var cos(Operand x) { return record(cos_op, x); }
+Var tanh(Operand x) { return record(tanh_op, x); }
+Var erf(Operand x) { return record(erf_op, x); }
 
 Var minimum(Operand a, Operand b) { return record_broadcast(minimum_op, {a, b}); }
 Var maximum(Operand a, Operand b) { return record_broadcast(maximum_op, {a, b}); }
@@ -261,6 +261,6 @@ Var logical_not(Operand x) { return eq(x, {0, x.where()}); }
 
 Var where(Operand cond, Operand a, Operand b) { return record_broadcast(where_op, {cond, a, b}); }
 
-Var detach(Operand x) { return record(detach_op, {x}); }
+Var detach(Operand x) { return record(detach_op, x); }
 
 }  // namespace spool

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace spool {
 
@@ -40,33 +41,46 @@ void fail_shape(const char* op, std::string_view what, std::initializer_list<Var
   throw ShapeError(tape.explain(op, what, std::span(operands.begin(), operands.size()), where));
 }
 
+namespace {
+
+using FewVars = boost::container::small_vector<Var, 3>;
+
+// The shape that all operands broadcast to.
+Shape joint_shape(const char* op, Tape& tape, std::initializer_list<Operand> in) {
+  std::optional<Shape> joint;
+  for (const Operand& o : in) {
+    if (o.is_number()) continue;
+    const Shape& s = tape.shape(o.var().id());
+    joint = joint ? broadcast_shapes(*joint, s) : s;
+    if (joint) continue;
+    FewVars vars;
+    for (const Operand& p : in) vars.push_back(as_var(tape, p));
+    throw ShapeError(
+        tape.explain(op, "shapes do not broadcast", {vars.data(), vars.size()}, in.begin()->where()));
+  }
+  return *joint;
+}
+
+}  // namespace
+
 Var record_broadcast(const OpDef& op, std::initializer_list<Operand> in, Attrs attrs) {
   Tape& tape = tape_of(op.name, in);
   const Where& where = in.begin()->where();
-  Shape shape;
-  bool first = true, equal = true;
+  const Shape* shape = nullptr;
+  bool equal = true;
   for (const Operand& o : in) {
     if (o.is_number()) continue;
     tape.check(o.var(), op.name);
-    const Shape& s = o.var().shape();
-    if (first) {
-      shape = s;
-    } else if (s != shape) {
-      equal = false;
-      const auto joint = broadcast_shapes(shape, s);
-      if (!joint) {
-        boost::container::small_vector<Var, 3> vars;
-        for (const Operand& p : in) vars.push_back(as_var(tape, p));
-        throw ShapeError(tape.explain(op.name, "shapes do not broadcast", {vars.data(), vars.size()}, where));
-      }
-      shape = *joint;
-    }
-    first = false;
+    const Shape* s = &tape.shape(o.var().id());
+    equal = equal && (shape == nullptr || s == shape);  // equal shapes of one tape are one object
+    shape = s;
   }
-  boost::container::small_vector<Var, 3> vars;
-  for (const Operand& o : in) {
-    Var v = as_var(tape, o, shape);
-    vars.push_back(equal ? v : broadcast_to(Operand(v, where), shape));
+  FewVars vars;
+  if (equal) {
+    for (const Operand& o : in) vars.push_back(as_var(tape, o, *shape));
+  } else {
+    const Shape joint = joint_shape(op.name, tape, in);
+    for (const Operand& o : in) vars.push_back(broadcast_to({as_var(tape, o, joint), where}, joint));
   }
   return tape.add(op, {vars.data(), vars.size()}, attrs, where);
 }
