@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import pathlib
 import sys
+import tempfile
 import unittest
 
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
@@ -143,6 +144,16 @@ class Compare(unittest.TestCase):
         text = self.compare.table([self.state(good), self.state(good, a_row=row(target=1.6))])
         self.assertIn("| work | 20.0 ms | peer | 30.0 ms | 1.50 (1.50 to 1.50) | ≥ 1.5 | met |", text)
         self.assertIn("| ≥ 1.6 | **not met** |", text)
+
+    def test_write_replaces_what_lies_between_the_marks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = pathlib.Path(folder, "page.md")
+            page.write_text("A\n<!-- tools/compare --write -->\nold\n<!-- end -->\nB\n", encoding="utf-8")
+            self.compare.write(page, "new")
+            expected = "A\n<!-- tools/compare --write -->\nnew\n<!-- end -->\nB\n"
+            self.assertEqual(page.read_text(encoding="utf-8"), expected)
+            page.write_text("no marks", encoding="utf-8")
+            self.assertRaises(SystemExit, self.compare.write, page, "new")
 
     def test_rows_differ(self):
         for quick in (False, True):
