@@ -31,10 +31,11 @@ enum class Kind : std::uint8_t {
   broadcast,    ///< repeats its operand along axes (rules of numpy)
   view,         ///< same elements in the same order under another shape
   movement,     ///< every element of the result is an element of the operand
+  slice,        ///< attributes {axis, begin, end}: a part of the operand
   place,        ///< attributes {axis, begin, extent}: the operand inside zeros
   concat,       ///< attribute {axis}: the operands one after the other
   reduce,       ///< folds axes away
-  product,      ///< matrix product
+  product,      ///< matrix product; attributes {a is transposed, b is transposed}
   random,       ///< first attribute is the number of the call on its tape
   other
 };
@@ -154,6 +155,49 @@ struct TileEval {
   }
 };
 
+/// Rows of two matrices whose product A^T B is part of a sum.
+template <class T>
+struct LongRun {
+  const T* a;
+  std::int64_t lda;
+  const T* b;
+  std::int64_t ldb;
+  std::int64_t rows;
+};
+
+/// The kernels of a product op for planned runs. A right operand W [k,n] is packed into panels of columns,
+/// once for all the rows that it meets. No result depends on how panels, rows or parts are shared out.
+template <class T>
+struct ProductKernels {
+  std::int64_t (*panels)(std::int64_t n);
+  std::int64_t (*packed_size)(std::int64_t k, std::int64_t n);  ///< in elements
+  /// Packs panels [first, last) of W: b [k,n], or the transpose of b [n,k], with rows ldb apart.
+  void (*pack)(const T* b, std::int64_t ldb, bool transposed, std::int64_t k, std::int64_t n,
+               std::int64_t first, std::int64_t last, T* packed);
+  /// Row i, panels [first, last): c[i] = a[i] W, plus add[i] where there is an add, which may be c.
+  void (*rows)(const T* const* a, const T* packed, const T* const* add, T* const* c, std::int64_t m,
+               std::int64_t k, std::int64_t n, std::int64_t first, std::int64_t last);
+  /// c [m,n] = the sum of A^T B over the runs, A [rows,m] and B [rows,n], and of c itself to accumulate:
+  /// parts [first, last) of it.
+  void (*sum)(std::span<const LongRun<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
+              bool accumulate, std::int64_t first, std::int64_t last, T* scratch);
+  std::int64_t (*sum_parts)(std::int64_t m, std::int64_t n);
+  std::int64_t (*sum_scratch)(std::int64_t m, std::int64_t n);  ///< in elements, for each thread
+};
+
+struct Product {
+  ProductKernels<float> f32;
+  ProductKernels<double> f64;
+
+  template <class T>
+  const ProductKernels<T>& get() const {
+    if constexpr (std::is_same_v<T, float>)
+      return f32;
+    else
+      return f64;
+  }
+};
+
 struct OpDef;
 
 /// An op about to be recorded, as its shape rule sees it.
@@ -221,6 +265,7 @@ struct OpDef {
   /// operands without a bit. 0, or null: the op can't be divided by rows. Element-wise ops need not say.
   std::uint32_t (*divides)(Attrs) = nullptr;
   bool sums = false;  ///< element-wise: the sum of the operands; a reduction: the sum of what it folds
+  const Product* product = nullptr;
 };
 
 /// The tape of the first operand that is no number. TapeError when all are numbers, and for a handle that is

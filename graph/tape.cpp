@@ -43,6 +43,7 @@ Tape::Tape(TapeOptions options) : c_(std::make_unique<Columns>(options)), r_(c_.
 Tape::~Tape() = default;
 
 DType Tape::dtype() const { return c_->options.dtype; }
+const TapeOptions& Tape::options() const { return c_->options; }
 bool Tape::checks_finite() const { return c_->options.check_finite; }
 RandomState Tape::random() const { return c_->random; }
 std::int64_t Tape::next_random_call() { return c_->random_calls++; }

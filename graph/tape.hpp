@@ -23,6 +23,20 @@ struct TapeOptions {
   DType dtype = DType::f32;   ///< of every node: float to train, double to check
   std::uint64_t seed = 0;     ///< of random ops such as dropout
   bool check_finite = false;  ///< stop at the first op that gives NaN or infinity, and name it (slow)
+  /// "plain", or passes of the planner to leave out: "-fuse,-group". Empty: what SPOOL_PLAN says.
+  std::string plan = {};
+};
+
+/// What runs of a tape have cost.
+struct RunStats {
+  std::uint64_t runs = 0;                         ///< in all
+  std::uint64_t plans = 0;                        ///< made for them
+  std::uint64_t hits = 0;                         ///< runs that found their plan made already
+  std::uint64_t plan_ns = 0;                      ///< of the last run: to find its plan, or to make it
+  std::uint64_t run_ns = 0;                       ///< of the last run, without that
+  std::uint32_t nodes = 0;                        ///< that the last run computed
+  std::size_t steps = 0;                          ///< of its plan
+  std::size_t arena_bytes = 0, packed_bytes = 0;  ///< memory for values, and for packed weights
 };
 
 class Tape {
@@ -35,6 +49,7 @@ class Tape {
 
   DType dtype() const;
   bool checks_finite() const;
+  const TapeOptions& options() const;
 
   // --- leaves ---------------------------------------------------------------------------------------------
 
@@ -70,6 +85,11 @@ class Tape {
   const Tensor& read(Var v);
   /// The value of a node of one element.
   double value(Var v) { return read(v).item(); }
+
+  RunStats run_stats() const;
+  /// The steps that a run of these takes, one line each; what each one joined, and why not more.
+  std::string plan_text(std::span<const Var> wanted);
+  std::string explain_plan(std::span<const Var> wanted);
 
   RandomState random() const;
   void set_random(RandomState state);

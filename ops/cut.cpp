@@ -15,7 +15,7 @@ namespace {
 constexpr OpDef slice_op{
     .name = "slice",
     .arity = 1,
-    .kind = Kind::movement,
+    .kind = Kind::slice,
     .shape = [](const Call& c) -> Shape {
       const int axis = static_cast<int>(c.attr(0));
       const std::int64_t size = c.shape(0)[axis];

@@ -1,10 +1,12 @@
 #include <spool/ops/kernels/gemm.hpp>
+#include <spool/ops/kernels/packed.hpp>
 #include <spool/ops/matmul.hpp>
 #include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
 
 #include <fmt/format.h>
 
+#include <array>
 #include <optional>
 
 namespace spool {
@@ -18,6 +20,32 @@ kernels::Gemm sizes(const Shape& a, const Shape& b, Attrs flags) {
   const bool ta = flags[0] != 0, tb = flags[1] != 0;
   return {ta, tb, last(a, ta ? 1 : 2), last(b, tb ? 2 : 1), last(a, ta ? 2 : 1)};
 }
+
+template <class T>
+constexpr ProductKernels<T> packed_kernels() {
+  return {
+      .panels = kernels::panels<T>,
+      .packed_size = kernels::packed_size<T>,
+      .pack = kernels::pack<T>,
+      .rows = kernels::rows_product<T>,
+      .sum =
+          [](std::span<const LongRun<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
+             bool accumulate, std::int64_t first, std::int64_t last, T* scratch) {
+            std::array<kernels::Run<T>, 128> some;
+            do {
+              const std::size_t count = std::min(runs.size(), some.size());
+              for (std::size_t i = 0; i < count; ++i)
+                some[i] = {runs[i].a, runs[i].lda, runs[i].b, runs[i].ldb, runs[i].rows};
+              kernels::long_product<T>({some.data(), count}, m, n, ldc, c, accumulate, first, last, scratch);
+              accumulate = true;
+              runs = runs.subspan(count);
+            } while (!runs.empty());
+          },
+      .sum_parts = kernels::long_parts<T>,
+      .sum_scratch = kernels::long_scratch<T>,
+  };
+}
+constexpr Product packed_product{packed_kernels<float>(), packed_kernels<double>()};
 
 // Attributes: a is transposed, b is transposed. Leading axes are equal.
 constexpr OpDef matmul_op{
@@ -55,6 +83,7 @@ constexpr OpDef matmul_op{
       return grads;
     },
     .describe = [](Attrs a) { return fmt::format("{}{}", a[0] != 0 ? "T" : "N", a[1] != 0 ? "T" : "N"); },
+    .product = &packed_product,
 };
 
 // The operand under a transpose of its last two axes, where there is one.

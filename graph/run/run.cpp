@@ -1,20 +1,19 @@
-// Tape::run and Tape::read: which values a run keeps, and for how long they stand.
+// Tape::run and Tape::read: which values a run keeps, and for how long they stand; which plan runs them.
 #include <spool/graph/error.hpp>
+#include <spool/graph/plan/cache.hpp>
+#include <spool/graph/run/executor.hpp>
+#include <spool/graph/run/lease.hpp>
 #include <spool/graph/run/plain.hpp>
 #include <spool/graph/tape.hpp>
 
 #include <fmt/format.h>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <chrono>
+#include <deque>
+#include <list>
 
 namespace spool {
-
-struct Tape::Kept {
-  std::uint32_t epoch = 0;
-  std::uint64_t bindings = 0;
-  std::vector<std::uint64_t> param_versions;
-  std::unordered_map<std::uint32_t, Tensor> values;
-};
-
-void Tape::KeptDeleter::operator()(Kept* kept) const { delete kept; }
 
 namespace {
 
@@ -30,39 +29,191 @@ bool unchanged(const Tape& tape, const std::vector<std::uint64_t>& then) {
   return true;
 }
 
+// The values of nodes, kept in tensors that serve again for the next run.
+class Values {
+ public:
+  void clear() {
+    used_ = 0;
+    slots_.clear();
+  }
+  Tensor& slot(const Var& v, DType dtype) {
+    const auto [it, added] = slots_.try_emplace(v.id(), used_);
+    if (added && used_++ == tensors_.size()) tensors_.emplace_back(v.shape(), dtype);
+    Tensor& t = tensors_[it->second];
+    if (t.shape() != v.shape() || t.dtype() != dtype) t = Tensor(v.shape(), dtype);
+    return t;
+  }
+  const Tensor* find(const Var& v) const {
+    const auto it = slots_.find(v.id());
+    return it == slots_.end() ? nullptr : &tensors_[it->second];
+  }
+
+ private:
+  std::deque<Tensor> tensors_;  // a deque: references stay good while more are read
+  std::size_t used_ = 0;
+  boost::unordered_flat_map<std::uint32_t, std::size_t> slots_;
+};
+
+std::uint64_t nanoseconds_since(std::chrono::steady_clock::time_point start) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());
+}
+
 template <class T>
-void compute(Tape& tape, std::span<const Var> wanted, std::unordered_map<std::uint32_t, Tensor>& values) {
+void copy_block(const plan::Block& block, const T* data, T* to) {
+  const T* row = data + block.at.offset;
+  for (std::int64_t r = 0; r < block.rows; ++r, row += block.stride, to += block.cols)
+    block.step == 1 ? static_cast<void>(std::copy_n(row, block.cols, to))
+                    : static_cast<void>(std::fill_n(to, block.cols, *row));
+}
+
+// Plans by what they serve, the last used first, and the memory that they run in.
+template <class T>
+class Planned {
+ public:
+  void run(Tape& tape, std::span<const Var> wanted, const plan::Options& options, Values& values,
+           RunStats& stats) {
+    Entry& entry = find(tape, wanted, options, stats);
+    const auto start = std::chrono::steady_clock::now();
+    const auto take = [&](std::size_t i, const plan::Block& block, const T* data) {
+      copy_block(block, data, values.slot(wanted[i], tape.dtype()).template as<T>().data());
+    };
+    if (entry.plan.work < least_shared_work) {
+      executor_.run(entry.plan, entry.memory, tape, nullptr, take);
+    } else {
+      const run::Lease lease;
+      executor_.run(entry.plan, entry.memory, tape, lease.team(), take);
+    }
+    stats.run_ns = nanoseconds_since(start);
+    stats.steps = entry.plan.steps.size();
+    stats.nodes = entry.plan.nodes;
+    stats.arena_bytes = executor_.bytes();
+    stats.packed_bytes = entry.memory.packed.bytes();
+  }
+
+ private:
+  static constexpr std::size_t most_plans = 16;
+  static constexpr std::int64_t least_shared_work = 4'000'000;  // multiplications: tens of microseconds
+
+  struct Entry {
+    plan::Key key;
+    plan::Plan plan;
+    run::PlanMemory<T> memory;
+  };
+
+  Entry& find(Tape& tape, std::span<const Var> wanted, const plan::Options& options, RunStats& stats) {
+    const auto start = std::chrono::steady_clock::now();
+    for (auto it = plans_.begin(); it != plans_.end(); ++it)
+      if (it->key.matches(tape, wanted)) {
+        plans_.splice(plans_.begin(), plans_, it);
+        ++stats.hits;
+        stats.plan_ns = nanoseconds_since(start);
+        return plans_.front();
+      }
+    if (plans_.size() == most_plans) plans_.pop_back();
+    plans_.push_front({plan::Key(tape, wanted), plan::make_plan(tape, wanted, options), {}});
+    ++stats.plans;
+    stats.plan_ns = nanoseconds_since(start);
+    return plans_.front();
+  }
+
+  run::Executor<T> executor_;
+  std::list<Entry> plans_;
+};
+
+template <class T>
+void compute_plain(Tape& tape, std::span<const Var> wanted, Values& values) {
   auto results = run_plain<T>(tape, wanted);
   for (std::size_t i = 0; i < wanted.size(); ++i)
-    values.insert_or_assign(wanted[i].id(), Tensor(wanted[i].shape(), std::move(results[i])));
+    values.slot(wanted[i], tape.dtype()) = Tensor(wanted[i].shape(), std::move(results[i]));
+}
+
+plan::Options options_of(const Tape& tape) {
+  const std::string& text = tape.options().plan;
+  return text.empty() ? plan::options_from_environment() : plan::parse_options(text);
+}
+
+// A planned run that fails is run again plainly, which says what is wrong and where.
+template <class T>
+void compute(Tape& tape, std::span<const Var> wanted, const plan::Options& options, Planned<T>& planned,
+             Values& values, RunStats& stats) {
+  for (const Var& v : wanted) tape.check(v, "run");
+  ++stats.runs;
+  if (!options.plain && !tape.checks_finite()) {
+    try {
+      return planned.run(tape, wanted, options, values, stats);
+    } catch (const InternalError&) {
+      throw;
+    } catch (const std::exception&) {
+    }
+  }
+  compute_plain<T>(tape, wanted, values);
 }
 
 }  // namespace
 
+struct Tape::Kept {
+  explicit Kept(const Tape& tape) : options(options_of(tape)) {}
+
+  std::uint32_t epoch = 0;
+  std::uint64_t bindings = 0;
+  bool valid = false;
+  std::vector<std::uint64_t> param_versions;
+  Values values;
+  plan::Options options;
+  Planned<float> f32;
+  Planned<double> f64;
+  RunStats stats;
+
+  void compute(Tape& tape, std::span<const Var> wanted) {
+    tape.dtype() == DType::f32 ? spool::compute<float>(tape, wanted, options, f32, values, stats)
+                               : spool::compute<double>(tape, wanted, options, f64, values, stats);
+  }
+};
+
+void Tape::KeptDeleter::operator()(Kept* kept) const { delete kept; }
+
 void Tape::run(std::span<const Var> wanted) {
-  std::unique_ptr<Kept, KeptDeleter> fresh(new Kept{epoch(), bindings(), {}, {}});
-  extend(fresh->param_versions, *this);
-  dtype() == DType::f32 ? compute<float>(*this, wanted, fresh->values)
-                        : compute<double>(*this, wanted, fresh->values);
-  kept_ = std::move(fresh);
+  if (!kept_) kept_.reset(new Kept(*this));
+  Kept& k = *kept_;
+  for (const Var& v : wanted) check(v, "run");
+  k.valid = false;
+  k.values.clear();
+  k.param_versions.clear();
+  extend(k.param_versions, *this);
+  k.compute(*this, wanted);
+  k.epoch = epoch();
+  k.bindings = bindings();
+  k.valid = true;
 }
 
 const Tensor& Tape::read(Var v) {
   check(v, "read");
-  const bool current = kept_ && kept_->epoch == epoch() && kept_->bindings == bindings();
+  const bool current = kept_ && kept_->valid && kept_->epoch == epoch() && kept_->bindings == bindings();
   if (!current) {
     run({v});
-  } else if (!kept_->values.contains(v.id())) {
+  } else if (kept_->values.find(v) == nullptr) {
     if (!unchanged(*this, kept_->param_versions))
       throw TapeError(
           fmt::format("read: {} {} was not asked for in the last run, and parameters have changed since; "
                       "name it in that run",
                       label(v.id()), v.shape().text()));
     extend(kept_->param_versions, *this);
-    dtype() == DType::f32 ? compute<float>(*this, {&v, 1}, kept_->values)
-                          : compute<double>(*this, {&v, 1}, kept_->values);
+    kept_->compute(*this, {&v, 1});
   }
-  return kept_->values.at(v.id());
+  return *kept_->values.find(v);
 }
+
+std::string Tape::plan_text(std::span<const Var> wanted) {
+  for (const Var& v : wanted) check(v, "plan_text");
+  return plan::plan_text(*this, wanted, options_of(*this), false);
+}
+
+std::string Tape::explain_plan(std::span<const Var> wanted) {
+  for (const Var& v : wanted) check(v, "explain_plan");
+  return plan::plan_text(*this, wanted, options_of(*this), true);
+}
+
+RunStats Tape::run_stats() const { return kept_ ? kept_->stats : RunStats{}; }
 
 }  // namespace spool

@@ -197,7 +197,8 @@ HWY_INLINE V expm1(D d, V x) {
   return hn::CopySign(hn::Add(z, z), x);  // -0 stays
 }
 
-/// t / (t + 1) with t = (exp(2 |x|) - 1) / 2.
+/// t / (t + 1) with t = (exp(2 |x|) - 1) / 2; near 0 its series, whose last bit is right nearly always, since
+/// chains of small steps would add up any bias.
 template <class D, class V>
 HWY_INLINE V tanh(D d, V x) {
   const V y = at_most(hn::Set(d, 9.5f), hn::Abs(x));
@@ -209,7 +210,12 @@ HWY_INLINE V tanh(D d, V x) {
   const V p = hn::MulAdd(hn::Mul(r, r), q, r);
   const V scale = power.value(d), half = hn::Set(d, 0.5f);
   const V t = hn::MulAdd(p, scale, hn::MulSub(scale, half, half));
-  return hn::CopySignToAbs(hn::Div(t, hn::Add(t, hn::Set(d, 1.0f))), x);
+  const V s = hn::Mul(y, y);
+  const V series =
+      hn::MulAdd(hn::Mul(y, s), polynomial(d, s, -0.333333333f, 0.133333333f, -0.0539682540f), y);
+  const V size =
+      hn::IfThenElse(hn::Lt(y, hn::Set(d, 0.1f)), series, hn::Div(t, hn::Add(t, hn::Set(d, 1.0f))));
+  return hn::CopySignToAbs(size, x);
 }
 
 /// 1 / (1 + exp(-x)). Where exp(-x) is too large for a float, the result is 0.

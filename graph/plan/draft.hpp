@@ -1,0 +1,145 @@
+// Draft: a tape's live part while the passes turn it into a plan. Nodes first, one for each recorded op; then
+// units of work, each made of nodes; then the order of the units and the storage of what they compute.
+//
+// Invariants: a node's operands are nodes of the draft, in any order of ids; `order` lists the live ones,
+// operands first. Passes read the properties of ops and never name one.
+#pragma once
+
+#include <spool/graph/plan/layout.hpp>
+#include <spool/graph/plan/options.hpp>
+#include <spool/graph/tape.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <deque>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace spool::plan {
+
+enum class Role : std::uint8_t {
+  leaf,          ///< an input or a parameter
+  uniform,       ///< one number in every element; `layout.offset` is its place among the scalars
+  view,          ///< no elements of its own: `layout` says where they lie
+  elementwise,   ///< part of a cluster
+  product,       ///< a [M,K] times b, packed; a third operand is added
+  long_product,  ///< the sum of products of a, transposed, and b: operands a, b, a, b, ...
+  concat,        ///< the operands one after the other along an axis
+  copy,          ///< the operand's elements side by side
+  buffer,        ///< storage that other nodes are computed in
+  eval           ///< any other op, run by its eval on dense operands
+};
+
+struct Node {
+  Id tape = 0;  ///< the recorded node whose op, attributes and place in the program this one has
+  Role role = Role::eval;
+  std::int32_t axis = 0;               ///< of a concat
+  std::uint32_t first = 0, count = 0;  ///< of its operands, in Draft::operands
+  const Shape* shape = nullptr;
+  Layout layout;  ///< of its value: of its own storage, unless it is a view
+};
+
+/// A place inside the storage of another node: where a value is computed to spare a copy later.
+struct Place {
+  Id parent = none;
+  Layout at;  ///< in the parent's own elements; at.root is the parent
+};
+
+/// Element-wise nodes that run together, tile by tile.
+struct Cluster {
+  std::vector<Id> nodes;  ///< operands first
+  std::int64_t cols = 0;  ///< elements in a row, by which tiles are cut
+  std::uint32_t program = 0;
+  std::vector<Layout> inputs;  ///< as rows of `cols`
+  std::vector<Id> outputs;     ///< the nodes that others read
+};
+
+/// What all clusters of a kind have in common: the ops to apply to each tile.
+struct TileProgram {
+  struct Op {
+    Id tape;  ///< a recorded node with this op and these attributes
+    std::uint32_t first, count;
+  };
+  std::uint32_t inputs = 0;
+  std::vector<Op> ops;
+  std::vector<std::uint32_t> operands;  ///< inputs, then results of ops
+  std::vector<std::uint32_t> outputs;   ///< which results are stored
+};
+
+/// A number that a plan computes afresh for each run from the numbers on the tape.
+struct Scalar {
+  Id tape;
+  std::vector<std::uint32_t> operands;  ///< other scalars; empty for a constant
+};
+
+/// Work that runs as one step: a cluster or several of one program, products with one right operand, ...
+struct Unit {
+  Role role;
+  std::vector<std::uint32_t> members;  ///< nodes; clusters where role is elementwise
+  Id last = 0;                         ///< the latest recorded node in it; earlier ones run first
+};
+
+struct Draft {
+  Draft(Tape& t, const Options& o) : tape(t), options(o) {}
+
+  Tape& tape;
+  Options options;
+  std::vector<Node> nodes;
+  std::vector<Id> operands;
+  std::vector<Id> wanted;
+  std::deque<Shape> shapes;  ///< of nodes that no tape has
+  std::vector<Scalar> scalars;
+
+  std::vector<Id> order;
+  std::vector<std::uint32_t> cluster_of;  ///< by node
+  std::vector<Cluster> clusters;
+  std::vector<TileProgram> programs;
+  std::vector<std::uint32_t> unit_of;  ///< by node
+  std::vector<Unit> units;             ///< in the order they run, once scheduled
+  std::vector<Place> places;           ///< by node
+
+  std::span<const Id> in(Id n) const { return {operands.data() + nodes[n].first, nodes[n].count}; }
+  std::span<Id> in(Id n) { return {operands.data() + nodes[n].first, nodes[n].count}; }
+  const Layout& layout(Id n) const { return nodes[n].layout; }
+  const OpDef& op(Id n) const { return tape.op(nodes[n].tape); }
+  Attrs attrs(Id n) const { return tape.attrs(nodes[n].tape); }
+  const Shape& shape(Id n) const { return *nodes[n].shape; }
+  std::int64_t size(Id n) const { return nodes[n].layout.size(); }
+  bool computed(Id root) const { return nodes[root].role != Role::leaf && nodes[root].role != Role::uniform; }
+  /// Whether v is all of its root's elements, side by side.
+  bool whole(Id v) const {
+    const Layout& l = layout(v);
+    return l.offset == 0 && l.dense() && l.size() == nodes[l.root].layout.size() &&
+           nodes[l.root].role != Role::uniform;
+  }
+  Id add_node(Id tape_id, Role role, const Shape& shape, std::span<const Id> in);
+  void set_operands(Id n, std::span<const Id> in);
+  /// Where operand i of n lies, as rows of the length that n needs.
+  Layout read_layout(Id n, std::uint32_t i) const;
+  /// The same elements in terms of the storage that holds them.
+  Layout stored(Layout l) const;
+  /// A node with the elements of v side by side.
+  Id copy_of(Id v);
+
+ private:
+  boost::unordered_flat_map<Id, Id> copies_;
+};
+
+/// N of a product [M,K] [K,N], whatever shape its result has.
+std::int64_t product_cols(const Draft& d, Id n);
+
+// The passes, in the order they run. Each can be switched off (Options), except those that a plan can't do
+// without: read and emit.
+void read_tape(Draft& d, std::span<const Var> wanted);  ///< live nodes, numbers folded, slices as layouts
+void order_nodes(Draft& d);                             ///< drops what nothing wanted depends on
+void join_sums(Draft& d);                               ///< sums of products, and of what is then summed
+void fuse_elementwise(Draft& d);                        ///< clusters, and the copies that operands need
+void make_units(Draft& d);
+void group_units(Draft& d);  ///< units that can run as one
+void place_values(Draft& d);
+
+/// One line a step; with reasons, a second one about what it joined and what it did not.
+std::string to_text(const Draft& d, bool with_reasons);
+
+}  // namespace spool::plan

@@ -1,0 +1,339 @@
+// The last pass: storage gets addresses in one arena, each serving again after its last reader, and units
+// become steps.
+#include <spool/graph/error.hpp>
+#include <spool/graph/plan/arena.hpp>
+#include <spool/graph/plan/draft.hpp>
+#include <spool/graph/plan/emit.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <algorithm>
+
+namespace spool::plan {
+
+namespace {
+
+// Appends rows, or lengthens the last ones when the new ones follow them.
+void append(std::vector<Rows>& to, const Rows& r) {
+  if (!to.empty()) {
+    Rows& last = to.back();
+    const bool single = last.count == 1 || r.count == 1;
+    const std::int64_t stride = last.count > 1 ? last.stride
+                                : r.count > 1  ? r.stride
+                                               : r.at.offset - last.at.offset;
+    if (last.at.base == r.at.base && (single || last.stride == r.stride) && stride >= 0 &&
+        r.at.offset == last.at.offset + last.count * stride) {
+      last.stride = stride;
+      last.count += r.count;
+      return;
+    }
+  }
+  to.push_back(r);
+}
+
+class Emitter {
+ public:
+  explicit Emitter(Draft& d) : d_(d) {}
+
+  Plan emit() {
+    number_leaves();
+    find_lifetimes();
+    plan_.nodes = static_cast<std::uint32_t>(d_.nodes.size());
+    for (const Scalar& s : d_.scalars) plan_.scalars.push_back({s.tape, s.operands});
+    for (const TileProgram& p : d_.programs) plan_.tile_ops.push_back(tile_ops(p));
+    for (const Unit& u : d_.units) emit_unit(u);
+    for (const Id w : d_.wanted) plan_.results.push_back(block(d_.stored(d_.layout(w))));
+    return std::move(plan_);
+  }
+
+ private:
+  void number_leaves() {
+    base_.assign(d_.nodes.size(), Ref::arena);
+    for (Id n = 0; n < d_.nodes.size(); ++n)
+      if (d_.nodes[n].role == Role::uniform) {
+        base_[n] = Ref::scalars;
+      } else if (d_.nodes[n].role == Role::leaf) {
+        base_[n] = Ref::first_leaf + static_cast<std::uint32_t>(plan_.leaves.size());
+        plan_.leaves.push_back(d_.nodes[n].tape);
+      }
+  }
+
+  // Every storage from the first unit that writes to it to the last one that reads from it.
+  void find_lifetimes() {
+    offset_.assign(d_.nodes.size(), -1);
+    const auto end = static_cast<std::uint32_t>(d_.units.size());
+    std::vector<Lifetime> lives;
+    std::vector<std::uint32_t> life_of(d_.nodes.size(), none);
+    const auto touch = [&](Id v, std::uint32_t unit) {
+      const Id root = d_.stored(d_.layout(d_.layout(v).root)).root;
+      if (!d_.computed(root)) return;
+      if (life_of[root] == none) {
+        life_of[root] = static_cast<std::uint32_t>(lives.size());
+        lives.push_back({root, d_.size(root), unit, unit});
+      }
+      lives[life_of[root]].last = std::max(lives[life_of[root]].last, unit);
+    };
+    for (std::uint32_t u = 0; u < end; ++u)
+      for (const std::uint32_t m : d_.units[u].members) {
+        if (d_.units[u].role == Role::elementwise) {
+          for (const Layout& l : d_.clusters[m].inputs) touch(l.root, u);
+          for (const Id n : d_.clusters[m].outputs) touch(n, u);
+        } else {
+          for (const Id o : d_.in(m)) touch(o, u);
+          touch(m, u);
+        }
+      }
+    for (const Id w : d_.wanted) touch(w, end);
+    plan_.arena = assign_offsets(lives, d_.options.reuse);
+    for (const Lifetime& l : lives) offset_[l.node] = l.offset;
+  }
+
+  Ref ref(const Layout& stored) const {
+    const std::uint32_t base = base_[stored.root];
+    return {base, base == Ref::arena ? offset_[stored.root] + stored.offset : stored.offset};
+  }
+  Block block(const Layout& l) const { return {ref(l), l.rows, l.cols, l.stride, l.step}; }
+  Rows rows(const Layout& in_root) const {
+    const Layout l = d_.stored(in_root);
+    return {ref(l), l.stride, l.rows};
+  }
+  Rows result_rows(Id n, std::int64_t cols) const { return rows(*with_cols(dense(n, d_.size(n)), cols)); }
+
+  void emit_unit(const Unit& u) {
+    switch (u.role) {
+      case Role::elementwise:
+        return emit_tiles(u);
+      case Role::product:
+        return emit_rows(u);
+      case Role::long_product:
+        return emit_long(u.members[0]);
+      case Role::concat:
+        return emit_concat(u.members[0]);
+      case Role::copy:
+        return emit_copy(u.members[0]);
+      case Role::eval:
+        return emit_eval(u.members[0]);
+      default:
+        throw InternalError("plan: a unit that does nothing");
+    }
+  }
+
+  std::pair<std::uint32_t, std::uint32_t> keep(Attrs attrs) {
+    const auto at = static_cast<std::uint32_t>(plan_.attrs.size());
+    plan_.attrs.insert(plan_.attrs.end(), attrs.begin(), attrs.end());
+    return {at, static_cast<std::uint32_t>(attrs.size())};
+  }
+
+  // A result that is not stored lives in a temporary tile until its last reader.
+  TileOps tile_ops(const TileProgram& p) {
+    TileOps t;
+    t.inputs = p.inputs;
+    t.outputs = static_cast<std::uint32_t>(p.outputs.size());
+    t.operands = p.operands;
+    std::vector<std::uint32_t> last(p.ops.size(), 0);
+    for (std::uint32_t i = 0; i < p.ops.size(); ++i)
+      for (std::uint32_t k = 0; k < p.ops[i].count; ++k)
+        if (const auto o = p.operands[p.ops[i].first + k]; o >= p.inputs) last[o - p.inputs] = i;
+    std::vector<std::uint32_t> free;
+    for (std::uint32_t i = 0; i < p.ops.size(); ++i) {
+      const auto [attrs, attr_count] = keep(d_.tape.attrs(p.ops[i].tape));
+      const auto stored = std::ranges::find(p.outputs, i);
+      TileOps::Op op{&d_.tape.op(p.ops[i].tape), attrs, attr_count, p.ops[i].first, p.ops[i].count, -1, 0};
+      if (stored != p.outputs.end()) {
+        op.output = static_cast<std::int32_t>(stored - p.outputs.begin());
+      } else if (!free.empty()) {
+        op.temporary = free.back();
+        free.pop_back();
+      } else {
+        op.temporary = t.temporaries++;
+      }
+      t.ops.push_back(op);
+      for (std::uint32_t k = 0; k < p.ops[i].count; ++k) {
+        const auto o = p.operands[p.ops[i].first + k];
+        if (o < p.inputs || last[o - p.inputs] != i) continue;
+        last[o - p.inputs] = none;  // an operand read twice is freed once
+        if (t.ops[o - p.inputs].output < 0) free.push_back(t.ops[o - p.inputs].temporary);
+      }
+    }
+    return t;
+  }
+
+  void emit_tiles(const Unit& u) {
+    const Cluster& first = d_.clusters[u.members[0]];
+    Tiles step{first.program, first.cols, {}, {}};
+    TileOps& ops = plan_.tile_ops[first.program];
+    if (ops.steps.empty())
+      for (const Layout& l : first.inputs) ops.steps.push_back(static_cast<std::uint32_t>(l.step));
+    std::vector<Rows> now;
+    for (const std::uint32_t m : u.members) {
+      if (const std::int64_t n = d_.size(d_.clusters[m].nodes[0]); n >= 1024)
+        plan_.work += n * static_cast<std::int64_t>(ops.ops.size());
+      const Cluster& c = d_.clusters[m];
+      now.clear();
+      for (const Layout& l : c.inputs) now.push_back(rows(l));
+      for (const Id n : c.outputs) now.push_back(result_rows(n, c.cols));
+      const std::int64_t count = d_.size(c.nodes[0]) / c.cols;
+      if (!follows(step, now, count)) {
+        step.rows.push_back(count);
+        step.operands.insert(step.operands.end(), now.begin(), now.end());
+      }
+    }
+    plan_.steps.emplace_back(std::move(step));
+  }
+
+  // Whether an instance lies next to the last one of the step, which is then made longer.
+  static bool follows(Tiles& step, const std::vector<Rows>& now, std::int64_t count) {
+    if (step.rows.empty()) return false;
+    const std::span last(step.operands.end() - static_cast<std::ptrdiff_t>(now.size()), now.size());
+    const std::int64_t before = step.rows.back();
+    const auto stride = [&](std::size_t i) {
+      return before > 1 ? last[i].stride : count > 1 ? now[i].stride : now[i].at.offset - last[i].at.offset;
+    };
+    for (std::size_t i = 0; i < now.size(); ++i)
+      if (last[i].at.base != now[i].at.base || stride(i) < 0 || (count > 1 && now[i].stride != stride(i)) ||
+          now[i].at.offset != last[i].at.offset + before * stride(i))
+        return false;
+    for (std::size_t i = 0; i < now.size(); ++i) last[i].stride = stride(i);
+    step.rows.back() += count;
+    return true;
+  }
+
+  // Where the packed form of b is, packing it first if this is its first reader.
+  std::int64_t packed(Id product) {
+    const Id b = d_.in(product)[1];
+    const bool transposed = d_.attrs(product)[1] != 0;
+    const Layout l = d_.stored(d_.read_layout(product, 1));
+    const std::vector<std::int64_t> key{l.root, l.offset, l.rows, l.cols, l.stride, transposed};
+    const auto [it, added] = packs_.try_emplace(key, plan_.packed);
+    if (added) {
+      const Shape& s = d_.shape(b);
+      const std::int64_t k = s[transposed ? 1 : 0], n = s[transposed ? 0 : 1];
+      const OpDef& op = d_.op(product);
+      plan_.steps.emplace_back(
+          Pack{&op, ref(l), l.rows == 1 ? l.cols : l.stride, k, n, transposed, plan_.packed});
+      const std::int64_t size = d_.tape.dtype() == DType::f32 ? op.product->f32.packed_size(k, n)
+                                                              : op.product->f64.packed_size(k, n);
+      plan_.packed += aligned(size);
+    }
+    return it->second;
+  }
+
+  void emit_rows(const Unit& u) {
+    const Id first = u.members[0];
+    const std::int64_t n = product_cols(d_, first);
+    const std::int64_t at = packed(first);
+    RowsProduct step{&d_.op(first), d_.read_layout(first, 0).cols, n, 0, at, {}, {}, {}};
+    for (const Id m : u.members) {
+      append(step.a, rows(d_.read_layout(m, 0)));
+      if (d_.nodes[m].count == 3) append(step.add, rows(d_.read_layout(m, 2)));
+      append(step.c, result_rows(m, n));
+      step.rows += d_.size(m) / n;
+    }
+    plan_.work += step.rows * step.k * step.n;
+    plan_.steps.emplace_back(std::move(step));
+  }
+
+  void emit_long(Id n) {
+    const Layout c = d_.stored(*with_cols(dense(n, d_.size(n)), d_.read_layout(n, 1).cols));
+    LongProduct step{&d_.op(n), d_.read_layout(n, 0).cols,      c.cols, {},
+                     ref(c),    c.rows == 1 ? c.cols : c.stride};
+    for (std::uint32_t i = 0; i < d_.nodes[n].count; i += 2) {
+      const Rows a = rows(d_.read_layout(n, i)), b = rows(d_.read_layout(n, i + 1));
+      step.runs.push_back({a.at, b.at, a.stride, b.stride, a.count});
+    }
+    join_runs(step.runs);
+    for (const LongProduct::Run& r : step.runs) plan_.work += r.rows * step.m * step.n;
+    plan_.steps.emplace_back(std::move(step));
+  }
+
+  // The order of a sum is ours to choose: runs in the order of their addresses, neighbours as one.
+  static void join_runs(std::vector<LongProduct::Run>& runs) {
+    std::ranges::stable_sort(runs, {},
+                             [](const LongProduct::Run& r) { return std::pair(r.a.base, r.a.offset); });
+    std::vector<LongProduct::Run> joined;
+    for (const LongProduct::Run& r : runs) {
+      if (!joined.empty()) {
+        LongProduct::Run& last = joined.back();
+        const auto next = [&](const Ref& from, std::int64_t stride, const Ref& to) {
+          return from.base == to.base && to.offset == from.offset + last.rows * stride;
+        };
+        if (last.rows > 1 && last.lda == r.lda && last.ldb == r.ldb && next(last.a, last.lda, r.a) &&
+            next(last.b, last.ldb, r.b)) {
+          last.rows += r.rows;
+          continue;
+        }
+      }
+      joined.push_back(r);
+    }
+    runs = std::move(joined);
+  }
+
+  void emit_concat(Id c) {
+    Copies step;
+    const auto [outer, along, inner] = d_.shape(c).split(d_.nodes[c].axis);
+    std::int64_t begin = 0;
+    for (const Id o : d_.in(c)) {
+      const std::int64_t end = begin + d_.size(o) / (outer * inner);
+      if (end > begin) {
+        const Layout to = d_.stored(*sliced(dense(c, d_.size(c)), outer, along, inner, begin, end));
+        const Layout from = d_.stored(d_.layout(o));
+        if (!(from == to)) step.blocks.emplace_back(block(from), block(to));
+      }
+      begin = end;
+    }
+    if (!step.blocks.empty()) plan_.steps.emplace_back(std::move(step));
+  }
+
+  void emit_copy(Id n) {
+    const Layout from = d_.stored(d_.layout(d_.in(n)[0])), to = d_.stored(d_.layout(n));
+    Copies step;
+    step.blocks.emplace_back(block(from), block(to));
+    plan_.steps.emplace_back(std::move(step));
+  }
+
+  void emit_eval(Id n) {
+    const auto [attrs, attr_count] = keep(d_.attrs(n));
+    EvalStep step{&d_.op(n), attrs, attr_count, {}, {}, ref(d_.stored(d_.layout(n))), d_.shape(n)};
+    for (const Id o : d_.in(n)) {
+      step.in.push_back(ref(d_.stored(d_.layout(o))));
+      step.in_shapes.push_back(d_.shape(o));
+    }
+    plan_.steps.emplace_back(std::move(step));
+  }
+
+  Draft& d_;
+  Plan plan_;
+  std::vector<std::uint32_t> base_;   // by node
+  std::vector<std::int64_t> offset_;  // by node, in the arena
+  boost::unordered_flat_map<std::vector<std::int64_t>, std::int64_t> packs_;
+};
+
+}  // namespace
+
+Plan emit_plan(Draft& d) { return Emitter(d).emit(); }
+
+namespace {
+void run_passes(Draft& d, std::span<const Var> wanted) {
+  read_tape(d, wanted);
+  if (d.options.sums) join_sums(d);
+  order_nodes(d);
+  fuse_elementwise(d);
+  make_units(d);
+  group_units(d);
+  place_values(d);
+}
+}  // namespace
+
+Plan make_plan(Tape& tape, std::span<const Var> wanted, const Options& options) {
+  Draft d(tape, options);
+  run_passes(d, wanted);
+  return emit_plan(d);
+}
+
+std::string plan_text(Tape& tape, std::span<const Var> wanted, const Options& options, bool with_reasons) {
+  Draft d(tape, options);
+  run_passes(d, wanted);
+  return to_text(d, with_reasons);
+}
+
+}  // namespace spool::plan

@@ -1,0 +1,184 @@
+// Where values are computed. A part of a concat goes straight into it; what a product or a sum will read row
+// after row lies in that order; a product that adds to another works on the other's storage. Whatever can't
+// be placed has storage of its own, and a concat copies it.
+#include <spool/graph/plan/draft.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+namespace spool::plan {
+
+namespace {
+
+class Placer {
+ public:
+  explicit Placer(Draft& d) : d_(d) { d_.places.resize(d_.nodes.size()); }
+
+  void place() {
+    if (!d_.options.place) return;
+    find_readers();
+    taken_.assign(d_.nodes.size(), false);
+    for (const Unit& u : d_.units)
+      if (u.role == Role::product)
+        for (const Id n : u.members) add_in_place(n);
+    for (auto u = d_.units.rbegin(); u != d_.units.rend(); ++u)
+      if (u->role == Role::concat) fill_concat(u->members[0]);
+    for (const Unit& u : d_.units) {
+      if (u.role == Role::product) lay_out_products(u);
+      if (u.role == Role::long_product) lay_out_sum(u.members[0]);
+    }
+  }
+
+ private:
+  struct Reader {
+    std::uint32_t unit;
+    Layout layout;     // as rows of the length that the reader needs
+    bool needs_dense;  // it can't step over gaps
+  };
+
+  void find_readers() {
+    end_.assign(d_.nodes.size() + 1, 0);
+    for_each_read([&](const Reader& r) { ++end_[r.layout.root + 1]; });
+    std::partial_sum(end_.begin(), end_.end(), end_.begin());
+    readers_.resize(end_.back());
+    std::vector<std::uint32_t> next(end_.begin(), end_.end() - 1);
+    for_each_read([&](const Reader& r) { readers_[next[r.layout.root]++] = r; });
+    wanted_.assign(d_.nodes.size(), false);
+    for (const Id w : d_.wanted) wanted_[d_.layout(w).root] = true;
+  }
+  template <class F>
+  void for_each_read(F&& f) const {
+    for (std::uint32_t u = 0; u < d_.units.size(); ++u)
+      for (const std::uint32_t m : d_.units[u].members) {
+        if (d_.units[u].role == Role::elementwise) {
+          for (const Layout& l : d_.clusters[m].inputs) f({u, l, false});
+          continue;
+        }
+        for (std::uint32_t i = 0; i < d_.nodes[m].count; ++i)
+          f({u, d_.read_layout(m, i), d_.units[u].role == Role::eval});
+      }
+  }
+  std::span<const Reader> readers(Id root) const {
+    return {readers_.data() + end_[root], end_[root + 1] - end_[root]};
+  }
+
+  // The node whose place decides v's: v itself, or the one that it is computed in as a whole.
+  Id top(Id v) const {
+    while (d_.places[v].parent != none && same_size(v, d_.places[v].parent)) v = d_.places[v].parent;
+    return v;
+  }
+  bool same_size(Id v, Id parent) const { return d_.size(v) == d_.size(parent); }
+  bool free(Id v) const { return d_.computed(v) && d_.places[top(v)].parent == none; }
+
+  // The operand that a product adds can be overwritten when nobody else reads it.
+  void add_in_place(Id n) {
+    if (d_.nodes[n].count < 3) return;
+    const Id o = d_.in(n)[2], u = d_.layout(o).root;
+    if (d_.nodes[u].role != Role::product || !d_.whole(o) || wanted_[u] || readers(u).size() != 1) return;
+    d_.places[u] = {n, dense(n, d_.size(n))};
+  }
+
+  void fill_concat(Id c) {
+    const auto [outer, along, inner] = d_.shape(c).split(d_.nodes[c].axis);
+    std::int64_t begin = 0;
+    for (const Id o : d_.in(c)) {
+      const std::int64_t end = begin + d_.size(o) / (outer * inner);
+      const Id v = d_.layout(o).root;
+      const auto at = sliced(dense(c, d_.size(c)), outer, along, inner, begin, end);
+      begin = end;
+      if (at && d_.whole(o) && free(v) && fits(v, *at, c)) d_.places[top(v)] = {c, *at};
+    }
+  }
+
+  // Whether v can be written at `at`, and read from there by all its readers; c itself need not.
+  bool fits(Id v, const Layout& at, Id c) const {
+    if (at.dense()) return true;
+    if (wanted_[v] || !writes_rows(v, at)) return false;
+    return std::ranges::all_of(readers(v), [&](const Reader& r) {
+      if (r.unit == d_.unit_of[c]) return true;
+      const Layout& l = r.layout;
+      const bool all =
+          l.offset == 0 && l.size() == d_.size(v) && l.step == 1 && (l.rows == 1 || l.stride == l.cols);
+      return all && !r.needs_dense && with_cols(at, l.cols).has_value();
+    });
+  }
+  bool writes_rows(Id v, const Layout& at) const {
+    switch (d_.nodes[v].role) {
+      case Role::elementwise:
+        return with_cols(at, d_.clusters[d_.cluster_of[v]].cols).has_value();
+      case Role::product:
+        return with_cols(at, product_cols(d_, v)).has_value() && d_.nodes[v].count < 3;
+      case Role::long_product:
+        return with_cols(at, d_.shape(d_.in(v)[1]).back()).has_value();
+      default:
+        return false;
+    }
+  }
+
+  void lay_out_products(const Unit& u) {
+    if (u.members.size() < 2) return;
+    std::vector<Id> results, operands;
+    for (const Id n : u.members) {
+      results.push_back(n);
+      operands.push_back(d_.in(n)[0]);
+    }
+    lay_out(results);
+    lay_out(operands);
+  }
+
+  void lay_out_sum(Id n) {
+    std::vector<Id> left, right;
+    for (std::uint32_t i = 0; i < d_.nodes[n].count; i += 2)
+      left.push_back(d_.in(n)[i]), right.push_back(d_.in(n)[i + 1]);
+    lay_out(left);
+    lay_out(right);
+  }
+
+  // Gives values that lie nowhere yet neighbouring places in this order.
+  void lay_out(const std::vector<Id>& values) {
+    std::vector<Id> tops;
+    std::int64_t size = 0;
+    for (const Id o : values) {
+      const Id v = d_.layout(o).root;
+      if (!d_.whole(o) || !free(v) || taken_[top(v)]) continue;
+      taken_[top(v)] = true;
+      tops.push_back(top(v));
+      size += d_.size(v);
+    }
+    for (const Id v : tops) taken_[v] = false;
+    if (tops.size() < 2) return;
+    const Id buffer = d_.add_node(d_.nodes[tops[0]].tape, Role::buffer, Shape{size}, {});
+    d_.places.emplace_back();
+    std::int64_t at = 0;
+    for (const Id v : tops) {
+      d_.places[v] = {buffer, {buffer, at, 1, d_.size(v), 0, 1}};
+      at += d_.size(v);
+    }
+  }
+
+  Draft& d_;
+  std::vector<std::uint32_t> end_;
+  std::vector<Reader> readers_;
+  std::vector<bool> wanted_, taken_;
+};
+
+}  // namespace
+
+Layout Draft::stored(Layout l) const {
+  const std::int64_t cols = l.cols;
+  while (nodes[l.root].role != Role::leaf && nodes[l.root].role != Role::uniform) {
+    const Place& p = places[l.root];
+    if (p.parent == none) break;
+    if (p.at.dense()) {
+      l.root = p.parent;
+      l.offset += p.at.offset;
+    } else {  // only values that are read as a whole are placed like this
+      l = cols == p.at.size() ? p.at : *with_cols(p.at, cols);
+    }
+  }
+  return l;
+}
+
+void place_values(Draft& d) { Placer(d).place(); }
+
+}  // namespace spool::plan

@@ -1,0 +1,126 @@
+// Plan: a tape's live part as a short list of steps, each with the places of its operands and results. It
+// holds no data, and serves every tape that records the same ops with the same shapes.
+#pragma once
+
+#include <spool/graph/op.hpp>
+#include <spool/graph/plan/options.hpp>
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+namespace spool::plan {
+
+/// A place in one of the arrays that a run brings along: the arena, the scalars, or a leaf's data.
+struct Ref {
+  static constexpr std::uint32_t arena = 0, scalars = 1, first_leaf = 2;
+  std::uint32_t base = arena;
+  std::int64_t offset = 0;
+};
+
+/// Rows that lie `stride` apart; how long they are, the step knows.
+struct Rows {
+  Ref at;
+  std::int64_t stride = 0, count = 0;
+};
+
+/// rows x cols elements; step is 0 where one element serves a whole row.
+struct Block {
+  Ref at;
+  std::int64_t rows = 0, cols = 0, stride = 0, step = 1;
+};
+
+/// Packs a right operand. A parameter that has not changed since the last run is packed still.
+struct Pack {
+  const OpDef* op;
+  Ref from;
+  std::int64_t stride, k, n;
+  bool transposed;
+  std::int64_t at;  ///< in the packed storage, in elements
+};
+
+/// Rows times a packed matrix, added to other rows where `add` is not empty.
+struct RowsProduct {
+  const OpDef* op;
+  std::int64_t k, n, rows, packed;
+  std::vector<Rows> a, add, c;
+};
+
+/// The sum of products of transposed rows with rows.
+struct LongProduct {
+  struct Run {
+    Ref a, b;
+    std::int64_t lda, ldb, rows;
+  };
+  const OpDef* op;
+  std::int64_t m, n;
+  std::vector<Run> runs;
+  Ref c;
+  std::int64_t ldc;
+};
+
+/// The ops that Tiles applies to each tile.
+struct TileOps {
+  struct Op {
+    const OpDef* op;
+    std::uint32_t attrs, attr_count;  // in Plan::attrs
+    std::uint32_t operands, arity;    // in `operands`
+    std::int32_t output;              // which result of the step it stores; -1: a temporary
+    std::uint32_t temporary;          // where it is kept, else
+  };
+  std::uint32_t inputs = 0, outputs = 0, temporaries = 0;
+  std::vector<Op> ops;
+  /// Inputs are numbered first, then the results of ops.
+  std::vector<std::uint32_t> operands;
+  std::vector<std::uint32_t> steps;  ///< of each input: 0 where one element serves a whole row
+};
+
+/// Element-wise ops on tiles of `cols` elements a row: for each instance its rows, inputs, outputs.
+struct Tiles {
+  std::uint32_t ops;
+  std::int64_t cols;
+  std::vector<std::int64_t> rows;  ///< of each instance
+  std::vector<Rows> operands;      ///< inputs and outputs of each instance
+};
+
+/// Any op, by its eval.
+struct EvalStep {
+  const OpDef* op;
+  std::uint32_t attrs, attr_count;  // in Plan::attrs
+  std::vector<Ref> in;
+  std::vector<Shape> in_shapes;
+  Ref out;
+  Shape shape;
+};
+
+struct Copies {
+  std::vector<std::pair<Block, Block>> blocks;  ///< from, to
+};
+
+using Step = std::variant<Pack, RowsProduct, LongProduct, Tiles, EvalStep, Copies>;
+
+/// A number computed at the start of each run: a constant of the tape, or an op on other numbers.
+struct ScalarOp {
+  std::uint32_t node;  ///< on the tape
+  std::vector<std::uint32_t> operands;
+};
+
+struct Plan {
+  std::vector<Step> steps;
+  std::vector<TileOps> tile_ops;
+  std::vector<std::int64_t> attrs;
+  std::vector<ScalarOp> scalars;
+  std::vector<std::uint32_t> leaves;   ///< nodes of the tape, in the order of their bases
+  std::vector<Block> results;          ///< of the wanted nodes, in order
+  std::int64_t arena = 0, packed = 0;  ///< elements
+  std::int64_t work = 0;               ///< multiplications, about: whether threads are worth their while
+  std::uint32_t nodes = 0;             ///< live nodes that it runs
+};
+
+/// Makes the plan that computes the wanted nodes.
+Plan make_plan(Tape& tape, std::span<const Var> wanted, const Options& options);
+
+/// The same plan as text, one line a step; with reasons, a second one about what it joined and why not more.
+std::string plan_text(Tape& tape, std::span<const Var> wanted, const Options& options, bool with_reasons);
+
+}  // namespace spool::plan

@@ -1,0 +1,204 @@
+// The first pass: the nodes that wanted ones depend on; what is one number throughout, folded; slices,
+// reshapes and repeats as layouts.
+#include <spool/graph/plan/draft.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace spool::plan {
+
+namespace {
+
+class Reader {
+ public:
+  Reader(Draft& d, std::span<const Var> wanted) : d_(d), wanted_(wanted) {}
+
+  void read() {
+    mark_live();
+    d_.nodes.reserve(live_);
+    for (Id id = 0; id < local_.size(); ++id) {
+      if (local_[id] == none) continue;
+      local_[id] = static_cast<Id>(d_.nodes.size());
+      add(id);
+    }
+    for (const Var& v : wanted_) d_.wanted.push_back(local_[v.id()]);
+  }
+
+ private:
+  void mark_live() {
+    Id top = 0;
+    for (const Var& v : wanted_) top = std::max(top, v.id() + 1);
+    local_.assign(top, none);
+    for (const Var& v : wanted_) local_[v.id()] = 0;
+    std::size_t operands = 0;
+    for (Id id = top; id-- > 0;) {
+      if (local_[id] == none) continue;
+      ++live_;
+      for (Id o : d_.tape.operands(id)) local_[o] = 0, ++operands;
+    }
+    d_.operands.reserve(operands + live_ / 4);
+  }
+
+  void add(Id id) {
+    const auto n = static_cast<Id>(d_.nodes.size());
+    const auto ids = d_.tape.operands(id);
+    Node node{id,
+              Role::eval,
+              0,
+              static_cast<std::uint32_t>(d_.operands.size()),
+              static_cast<std::uint32_t>(ids.size()),
+              &d_.tape.shape(id),
+              {}};
+    for (Id o : ids) d_.operands.push_back(local_[o]);
+    d_.nodes.push_back(node);
+    const std::int64_t size = d_.tape.shape(id).size();
+    d_.nodes[n].layout = dense(n, size);
+    classify(n, size);
+  }
+
+  void classify(Id n, std::int64_t size) {
+    Node& node = d_.nodes[n];
+    const OpDef& op = d_.op(n);
+    const auto in = d_.in(n);
+    if (size > 0 && !has_eval(op)) return;  // the run says what is wrong with it
+    const bool all_uniform = !in.empty() && std::ranges::all_of(in, [&](Id o) { return is_uniform(o); });
+    switch (op.kind) {
+      case Kind::leaf:
+        node.role = Role::leaf;
+        break;
+      case Kind::constant:
+        uniform(n, {node.tape, {}});
+        break;
+      case Kind::elementwise:
+        if (all_uniform && size > 0 && in.size() <= 8)
+          uniform(n, {node.tape, scalars_of(in)});
+        else if (size > 0 && in.size() <= 8)
+          node.role = Role::elementwise;
+        break;
+      case Kind::view:
+      case Kind::slice:
+      case Kind::broadcast:
+      case Kind::movement:
+        if (all_uniform && size > 0)
+          view(n, d_.layout(in[0]));
+        else if (const auto l = layout_of(n))
+          view(n, *l);
+        break;
+      case Kind::product:
+        if (d_.shape(n).rank() == 2 && size > 0 && d_.size(in[0]) > 0) product(n);
+        break;
+      case Kind::concat:
+        if (size > 0) node.role = Role::concat, node.axis = static_cast<std::int32_t>(d_.attrs(n)[0]);
+        break;
+      default:
+        break;
+    }
+  }
+
+  bool has_eval(const OpDef& op) const {
+    return op.kind == Kind::leaf ||
+           (d_.tape.dtype() == DType::f32 ? op.eval.f32 != nullptr : op.eval.f64 != nullptr);
+  }
+
+  // A product whose right operand can be packed, or one of the long form; else its eval does it.
+  void product(Id n) {
+    const Attrs flags = d_.attrs(n);
+    if (d_.op(n).product == nullptr) return;
+    if (flags[0] == 0)
+      d_.nodes[n].role = Role::product;
+    else if (flags[1] == 0)
+      d_.nodes[n].role = Role::long_product;
+  }
+
+  bool is_uniform(Id n) const { return d_.nodes[d_.layout(n).root].role == Role::uniform; }
+
+  std::vector<std::uint32_t> scalars_of(std::span<const Id> in) const {
+    std::vector<std::uint32_t> scalars;
+    for (Id o : in) scalars.push_back(static_cast<std::uint32_t>(d_.layout(o).offset));
+    return scalars;
+  }
+
+  void uniform(Id n, Scalar scalar) {
+    const auto at = static_cast<std::int64_t>(d_.scalars.size());
+    d_.scalars.push_back(std::move(scalar));
+    d_.nodes[n].role = Role::uniform;
+    d_.nodes[n].layout = {n, at, 1, d_.shape(n).size(), 0, 0};
+  }
+
+  void view(Id n, Layout l) {
+    d_.nodes[n].role = Role::view;
+    if (l.uniform() && is_uniform(l.root)) l = {l.root, l.offset, 1, d_.shape(n).size(), 0, 0};
+    d_.nodes[n].layout = l;
+  }
+
+  std::optional<Layout> layout_of(Id n) const {
+    const Id from = d_.in(n)[0];
+    const Layout& l = d_.layout(from);
+    const Attrs attrs = d_.attrs(n);
+    switch (d_.op(n).kind) {
+      case Kind::view:
+        return l;
+      case Kind::slice: {
+        const auto [outer, along, inner] = d_.shape(from).split(static_cast<int>(attrs[0]));
+        return sliced(l, outer, along, inner, attrs[1], attrs[2]);
+      }
+      case Kind::broadcast:
+        return broadcast(d_.shape(from), d_.shape(n), l);
+      default:
+        return std::nullopt;
+    }
+  }
+
+  // Axes are repeated before the operand's own, after them, or (which no layout says) in between.
+  static std::optional<Layout> broadcast(const Shape& from, const Shape& to, const Layout& l) {
+    const int lead = to.rank() - from.rank();
+    std::int64_t before = 1, own = 1, after = 1;
+    for (int i = 0; i < to.rank(); ++i) {
+      const std::int64_t size = i < lead ? 1 : from[i - lead];
+      if (size == to[i]) {
+        if (size == 1) continue;
+        if (after != 1) return std::nullopt;
+        own *= size;
+      } else if (own == 1) {
+        before *= to[i];
+      } else {
+        after *= to[i];
+      }
+    }
+    if (own == 1) return repeated(l, before, 1);
+    return before == 1 || after == 1 ? repeated(l, before, after) : std::nullopt;
+  }
+
+  Draft& d_;
+  std::span<const Var> wanted_;
+  std::vector<Id> local_;  // by node of the tape
+  std::size_t live_ = 0;
+};
+
+}  // namespace
+
+Id Draft::add_node(Id tape_id, Role role, const Shape& shape, std::span<const Id> in) {
+  const auto n = static_cast<Id>(nodes.size());
+  const auto first = static_cast<std::uint32_t>(operands.size());
+  operands.insert(operands.end(), in.begin(), in.end());
+  shapes.push_back(shape);
+  nodes.push_back({tape_id, role, 0, first, static_cast<std::uint32_t>(in.size()), &shapes.back(),
+                   dense(n, shape.size())});
+  return n;
+}
+
+void Draft::set_operands(Id n, std::span<const Id> in) {
+  nodes[n].first = static_cast<std::uint32_t>(operands.size());
+  nodes[n].count = static_cast<std::uint32_t>(in.size());
+  operands.insert(operands.end(), in.begin(), in.end());
+}
+
+Id Draft::copy_of(Id v) {
+  const auto [it, added] = copies_.try_emplace(v, none);
+  if (added) it->second = add_node(nodes[v].tape, Role::copy, shape(v), std::array{v});
+  return it->second;
+}
+
+void read_tape(Draft& d, std::span<const Var> wanted) { Reader(d, wanted).read(); }
+
+}  // namespace spool::plan

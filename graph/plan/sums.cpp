@@ -1,0 +1,188 @@
+// Sums over time. A tree of adds is taken apart and put together anew:
+//
+//   sum of a_t^T b_t            the gradient of a weight     -> one long product over all rows
+//   sum of x W + h U + b        the gates of a step          -> products that add to the one before
+//   sum over rows of sum of g_t the gradient of a bias       -> one sum over the rows of all g_t
+//
+// Additions change their order, so results may differ from the plain ones by rounding.
+#include <spool/graph/plan/draft.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <algorithm>
+
+namespace spool::plan {
+
+namespace {
+
+class Sums {
+ public:
+  explicit Sums(Draft& d) : d_(d) {}
+
+  void join() {
+    count_uses();
+    find_levels();
+    const auto n = static_cast<Id>(d_.nodes.size());  // those that are made here need no look
+    for (Id i = 0; i < n; ++i) {
+      if (is_sum_of_rows(i)) {
+        if (adds(d_.in(i)[0]) && inner(d_.in(i)[0])) join_sum_of_rows(i);
+      } else if (adds(i) && !inner(i)) {
+        join_tree(i);
+      }
+    }
+  }
+
+ private:
+  void count_uses() {
+    uses_.assign(d_.nodes.size(), 0);
+    user_.assign(d_.nodes.size(), none);
+    for (Id i = 0; i < d_.nodes.size(); ++i)
+      for (const Id o : d_.in(i)) ++uses_[o], user_[o] = i;
+    for (const Id w : d_.wanted) uses_[w] += 2;
+  }
+
+  // How many ops that are not element-wise lie before each node.
+  void find_levels() {
+    level_.assign(d_.nodes.size(), 0);
+    for (Id i = 0; i < d_.nodes.size(); ++i) {
+      if (!d_.computed(i)) continue;
+      for (const Id o : d_.in(i)) level_[i] = std::max(level_[i], level_[o]);
+      const Role role = d_.nodes[i].role;
+      if (role != Role::elementwise && role != Role::view && role != Role::concat) ++level_[i];
+      if (role == Role::product) {
+        std::uint32_t& latest = latest_[d_.in(i)[1]];
+        latest = std::max(latest, level_[i]);
+      }
+    }
+  }
+
+  bool adds(Id n) const { return d_.nodes[n].role == Role::elementwise && d_.op(n).sums; }
+  bool is_sum_of_rows(Id n) const {
+    return d_.nodes[n].role == Role::eval && d_.op(n).kind == Kind::reduce && d_.op(n).sums &&
+           std::ranges::find(d_.attrs(n), 0) != d_.attrs(n).end();
+  }
+  // An add that only serves another add, or a sum over rows.
+  bool inner(Id n) const { return uses_[n] == 1 && (adds(user_[n]) || is_sum_of_rows(user_[n])); }
+
+  // The leaves under an add, and the adds themselves, the root last.
+  void take_apart(Id root) {
+    leaves_.clear();
+    slots_.clear();
+    stack_.assign(1, root);
+    while (!stack_.empty()) {
+      const Id n = stack_.back();
+      stack_.pop_back();
+      if (n != root && !(adds(n) && inner(n))) {
+        leaves_.push_back(n);
+        continue;
+      }
+      slots_.push_back(n);
+      const auto in = d_.in(n);
+      stack_.insert(stack_.end(), in.begin(), in.end());
+    }
+    std::ranges::reverse(slots_);
+    std::ranges::sort(leaves_);  // as recorded
+  }
+
+  void join_tree(Id root) {
+    take_apart(root);
+    long_.clear();
+    rows_.clear();
+    others_.clear();
+    for (const Id leaf : leaves_) {
+      const Id n = d_.layout(leaf).root;
+      const bool mine = uses_[leaf] == 1 && (leaf == n || (uses_[n] == 1 && d_.whole(leaf)));
+      if (mine && d_.nodes[n].role == Role::long_product)
+        long_.push_back(n);
+      else if (mine && d_.nodes[n].role == Role::product && d_.nodes[n].count == 2)
+        rows_.push_back(n);
+      else
+        others_.push_back(leaf);
+    }
+    if (long_.size() + rows_.size() == 0 || (rows_.empty() && long_.size() < 2)) return;
+    next_slot_ = 0;
+    // What is left in the end goes into the root's own node, so that whoever reads that finds it.
+    if (!long_.empty()) join_long(rows_.empty() && others_.empty() ? root : long_.back());
+    if (!rows_.empty()) chain_rows(root);
+    if (!others_.empty()) add_up(others_, root);
+  }
+
+  void join_long(Id into) {
+    std::vector<Id> in;
+    for (const Id p : long_) in.insert(in.end(), d_.in(p).begin(), d_.in(p).end());
+    for (const Id p : long_) level_[into] = std::max(level_[into], level_[p]);
+    become(into, long_.back(), in);
+    if (into == long_.back()) others_.push_back(into);
+  }
+
+  // Each product adds to the one before, the first to what is there when its operands are. A weight that is
+  // ever used late comes last at every step: what the others do can then be done for all steps at once.
+  void chain_rows(Id root) {
+    std::ranges::stable_sort(rows_, {}, [&](Id n) { return std::pair(latest_.at(d_.in(n)[1]), level_[n]); });
+    std::vector<Id> early, late;
+    for (const Id n : others_) (can_start(n, rows_[0]) ? early : late).push_back(n);
+    Id sum = none;
+    if (early.size() == 1) sum = early[0];
+    if (early.size() > 1) sum = add_up(early, slots_[next_slot_++]);
+    for (const Id p : rows_) {
+      std::vector<Id> in(d_.in(p).begin(), d_.in(p).end());
+      if (sum != none) in.push_back(sum);
+      const bool last = p == rows_.back() && late.empty();
+      become(last ? root : p, p, in);
+      sum = last ? root : p;
+    }
+    if (!late.empty()) late.push_back(sum);
+    others_ = late;
+  }
+
+  bool can_start(Id n, Id product) const {
+    const auto l = with_cols(d_.layout(n), d_.shape(product)[1]);
+    return level_[n] < level_[product] && l && l->step == 1;
+  }
+
+  // terms[0] + terms[1] + ..., the last addition in `into`.
+  Id add_up(const std::vector<Id>& terms, Id into) {
+    Id sum = terms[0];
+    for (std::size_t i = 1; i < terms.size(); ++i) {
+      const Id slot = i + 1 == terms.size() ? into : slots_[next_slot_++];
+      const Id in[] = {sum, terms[i]};
+      d_.set_operands(slot, in);
+      sum = slot;
+    }
+    return sum;
+  }
+
+  // Makes a node do what a product did, with other operands.
+  void become(Id n, Id product, const std::vector<Id>& in) {
+    d_.nodes[n].tape = d_.nodes[product].tape;
+    d_.nodes[n].role = d_.nodes[product].role;
+    d_.set_operands(n, in);
+  }
+
+  void join_sum_of_rows(Id n) {
+    take_apart(d_.in(n)[0]);
+    // Leaves that nobody else reads would be kept for nothing.
+    if (!std::ranges::all_of(leaves_, [&](Id l) { return uses_[l] > 1 && d_.computed(d_.layout(l).root); }))
+      return;
+    std::ranges::reverse(
+        leaves_);  // gradients are recorded from the last step to the first: now as time goes
+    const Shape& each = d_.shape(leaves_[0]);
+    const Shape all = each.with(0, each[0] * static_cast<std::int64_t>(leaves_.size()));
+    const Id joined[] = {d_.add_node(d_.nodes[leaves_[0]].tape, Role::concat, all, leaves_)};
+    d_.set_operands(n, joined);
+  }
+
+  Draft& d_;
+  std::vector<std::uint32_t> uses_, level_;
+  boost::unordered_flat_map<Id, std::uint32_t>
+      latest_;  // by right operand: the highest level of its products
+  std::vector<Id> user_;
+  std::vector<Id> leaves_, slots_, stack_, long_, rows_, others_;  // of one tree
+  std::size_t next_slot_ = 0;
+};
+
+}  // namespace
+
+void join_sums(Draft& d) { Sums(d).join(); }
+
+}  // namespace spool::plan

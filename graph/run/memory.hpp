@@ -1,0 +1,32 @@
+// Memory: an array on cache-line boundaries that is not initialised, and grows when more is asked for.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+
+namespace spool::run {
+
+template <class T>
+class Memory {
+ public:
+  /// At least n elements; what was in it is lost when it grows.
+  void reserve(std::size_t n) {
+    if (n <= size_) return;
+    data_.reset();
+    data_.reset(static_cast<T*>(::operator new(n * sizeof(T), alignment)));
+    size_ = n;
+  }
+  T* data() const { return data_.get(); }
+  std::size_t bytes() const { return size_ * sizeof(T); }
+
+ private:
+  static constexpr std::align_val_t alignment{64};
+  struct Delete {
+    void operator()(T* p) const { ::operator delete(p, alignment); }
+  };
+  std::unique_ptr<T, Delete> data_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace spool::run

@@ -1,0 +1,51 @@
+// What each kind of step of a plan does, for one thread of a team. Work is divided by rows, columns or tiles;
+// which thread gets which changes no bit of a result.
+#pragma once
+
+#include <spool/graph/plan/plan.hpp>
+
+#include <algorithm>
+
+namespace spool::run {
+
+/// A thread's view of a run.
+template <class T>
+struct Context {
+  const plan::Plan& plan;
+  T* const* bases;
+  T* packed;
+  const std::int64_t* attrs;
+  RandomState random;
+  T* scratch;
+  int thread = 0, threads = 1;
+
+  T* at(const plan::Ref& r) const { return bases[r.base] + r.offset; }
+  Attrs attrs_at(std::uint32_t first, std::uint32_t count) const { return {attrs + first, count}; }
+  /// This thread's part of n pieces of work.
+  std::pair<std::int64_t, std::int64_t> share(std::int64_t n) const {
+    return {n * thread / threads, n * (thread + 1) / threads};
+  }
+};
+
+/// About how many nanoseconds a step takes one thread: small ones are not divided.
+template <class T>
+void run_step(const plan::Pack& s, const Context<T>& c);
+template <class T>
+void run_step(const plan::RowsProduct& s, const Context<T>& c);
+template <class T>
+void run_step(const plan::LongProduct& s, const Context<T>& c);
+template <class T>
+void run_step(const plan::Tiles& s, const Context<T>& c);
+template <class T>
+void run_step(const plan::EvalStep& s, const Context<T>& c);
+template <class T>
+void run_step(const plan::Copies& s, const Context<T>& c);
+
+/// Elements of scratch that each thread needs for a plan.
+template <class T>
+std::int64_t scratch_size(const plan::Plan& plan);
+
+/// Elements of a tile: operands and temporaries of an element-wise step stay in the first cache.
+constexpr std::int64_t tile_size = 1024;
+
+}  // namespace spool::run

@@ -1,0 +1,59 @@
+#include <spool/graph/error.hpp>
+#include <spool/graph/run/lease.hpp>
+#include <spool/graph/run/threads.hpp>
+
+#include <fmt/format.h>
+
+#include <sched.h>
+
+#include <cstdlib>
+
+namespace spool {
+
+namespace {
+
+int default_threads() {
+  if (const char* text = std::getenv("SPOOL_THREADS"); text != nullptr) {
+    char* end = nullptr;
+    const long n = std::strtol(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || n < 1 || n > 1024)
+      throw TapeError(fmt::format("SPOOL_THREADS is \"{}\"; it must be a number from 1 to 1024", text));
+    return static_cast<int>(n);
+  }
+  cpu_set_t cores;
+  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+}
+
+std::mutex mutex;  // guards what follows
+int wanted = 0;
+std::unique_ptr<run::Team> the_team;
+
+}  // namespace
+
+void set_threads(int n) {
+  if (n < 0) throw TapeError(fmt::format("set_threads: {} threads", n));
+  const std::lock_guard lock(mutex);
+  wanted = n;
+}
+
+int threads() {
+  const std::lock_guard lock(mutex);
+  return wanted > 0 ? wanted : default_threads();
+}
+
+namespace run {
+
+Lease::Lease() : lock_(mutex, std::try_to_lock) {
+  if (!lock_.owns_lock()) return;
+  if (wanted == 0) wanted = default_threads();
+  if (wanted == 1) return;
+  if (the_team == nullptr || the_team->size() != wanted) {
+    the_team.reset();
+    the_team = std::make_unique<Team>(wanted);
+  }
+  team_ = the_team.get();
+}
+
+}  // namespace run
+
+}  // namespace spool

@@ -1,0 +1,154 @@
+// Plans: printed ones of small models pinned step by step, since a lost fusion changes no number; and every
+// model and random recording run plain and under each set of passes.
+#include <spool/spool.hpp>
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <random>
+#include <string>
+
+#include "catch.hpp"
+#include "random_graph.hpp"
+
+using namespace spool;
+
+namespace {
+
+// A small classifier over the given layer: its loss and the gradients of all its parameters.
+template <class R>
+Vars trained(Tape& tape, const typename R::Options& options, std::int64_t T, std::int64_t B,
+             Var lengths = {}) {
+  const Init init{.seed = 3};
+  const R layer(init, options);
+  const Linear head(init.named("head"), layer.output_size(), 5);
+  std::vector<double> x(static_cast<std::size_t>(T * B * options.input));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<double>(i));
+  std::vector<int> classes(static_cast<std::size_t>(T * B));
+  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = static_cast<int>(i % 5);
+  const Var xs = tape.input(Tensor(Shape{T, B, options.input}, x), "x");
+  const auto unrolled = layer.unroll(xs, {.lengths = lengths, .training = true});
+  Var loss = cross_entropy(head(unrolled.ys), tape.tokens({T, B}, classes, "classes"));
+  for (const Var s : flatten(unrolled.state)) loss = loss + sum(s * s);
+  Vars wanted = grad(loss, parameters(layer, head));
+  wanted.push_back(loss);
+  return wanted;
+}
+
+std::size_t count(const std::string& text, const std::string& word) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++n;
+  return n;
+}
+
+// The largest difference between two runs, relative to the largest element of each value.
+double difference(Tape& tape, const Vars& wanted, Tape& other, const Vars& same) {
+  tape.run(wanted);
+  other.run(same);
+  double worst = 0;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto a = tape.read(wanted[i]).doubles(), b = other.read(same[i]).doubles();
+    REQUIRE(a.size() == b.size());
+    double scale = 1e-3;
+    for (const double v : b) scale = std::max(scale, std::abs(v));
+    for (std::size_t k = 0; k < a.size(); ++k)
+      if (a[k] == a[k] || b[k] == b[k]) worst = std::max(worst, std::abs(a[k] - b[k]) / scale);
+  }
+  return worst;
+}
+
+const char* const masks[] = {"",
+                             "-sums",
+                             "-fuse",
+                             "-sink",
+                             "-group",
+                             "-place",
+                             "-reuse",
+                             "-sums,-group,-place",
+                             "-sums,-fuse,-sink,-group,-place,-reuse"};
+
+// Records the same thing on a plain tape and on one for each set of passes.
+void check_masks(const std::string& what, DType dtype, const std::function<Vars(Tape&)>& record) {
+  Tape plain({.dtype = dtype, .seed = 5, .plan = "plain"});
+  const Vars expected = record(plain);
+  for (const char* mask : masks) {
+    INFO(what << " with SPOOL_PLAN=" << mask);
+    Tape tape({.dtype = dtype, .seed = 5, .plan = mask});
+    CHECK(difference(tape, record(tape), plain, expected) < (dtype == DType::f32 ? 2e-4 : 1e-11));
+    CHECK(tape.run_stats().plans == 1);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("models give the same plain and under every set of passes") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const auto check = [&](const char* what, auto layer, const auto& options) {
+      using R = typename decltype(layer)::type;
+      check_masks(what, dtype, [&](Tape& t) { return trained<R>(t, options, 5, 3); });
+      check_masks(std::string(what) + " of different lengths", dtype, [&](Tape& t) {
+        return trained<R>(t, options, 4, 3, t.tokens({3}, {4, 1, 2}));
+      });
+    };
+    check("rnn", std::type_identity<Rnn>{},
+          Rnn::Options{.input = 3, .hidden = 4, .layers = 2, .bidirectional = true});
+    check("lstm", std::type_identity<Lstm>{},
+          Lstm::Options{.input = 3, .hidden = 4, .layers = 2, .dropout = 0.3});
+    check("gru", std::type_identity<Gru>{},
+          Gru::Options{.input = 3, .hidden = 4, .layers = 2, .residual = true});
+    check("lstm with all options", std::type_identity<Lstm>{},
+          Lstm::Options{.input = 3,
+                        .hidden = 5,
+                        .zoneout = {0.2, 0.1},
+                        .learn_initial_state = true,
+                        .cell = {.peepholes = true, .proj = 3, .layer_norm = true}});
+  }
+}
+
+TEST_CASE("random recordings give the same plain and under every set of passes") {
+  for (std::uint32_t seed = 0; seed < 150; ++seed)
+    check_masks(fmt::format("random graph of seed {}", seed), DType::f64, [&](Tape& tape) {
+      const RandomGraph graph(seed);
+      const Vars in = graph.leaves(tape);
+      const Var y = graph.record(in);
+      Vars wanted = grad(y, in);
+      wanted.push_back(y);
+      return wanted;
+    });
+}
+
+TEST_CASE("an unrolled LSTM: the products of all steps, and one for each weight's gradient") {
+  Tape tape;
+  const Vars wanted = trained<Lstm>(tape, {.input = 3, .hidden = 4}, 6, 2);
+  const std::string text = tape.plan_text(wanted);
+  INFO(text);
+  CHECK(count(text, "product   6 x [12, 3] x param \"weight_ih_l0\"") == 1);  // inputs of all steps at once
+  CHECK(count(text, "x param \"weight_hh_l0\"") == 6 + 5);     // forward, and backward but for the first
+  CHECK(count(text, "sum       6 x [12, 16]T x [12, ") == 2);  // one for each weight
+  CHECK(count(text, "in lstm/l0/t=3") == 4);                   // product and tiles, both ways
+  CHECK(count(text, "copy") <= 1);                             // the first state
+}
+
+TEST_CASE("a run serves from its plan when the same is recorded again, whatever the data and constants") {
+  Tape tape;
+  for (int step = 0; step < 5; ++step) {
+    tape.clear();
+    const Var x = tape.input(Tensor({2}, {1.0 + step, 2.0}));
+    const Var y = x * (0.5 * step + 2) + 1;
+    tape.run({y});
+    CHECK(tape.read(y).at(0) == (1.0 + step) * (0.5 * step + 2) + 1);
+  }
+  CHECK(tape.run_stats().plans == 1);
+  CHECK(tape.run_stats().hits == 4);
+  const Var z = tape.input(Tensor({2}, {1, 2})) * 3;
+  tape.run({z});
+  CHECK(tape.run_stats().plans == 2);
+}
+
+TEST_CASE("names of passes that do not exist are refused") {
+  Tape tape({.plan = "-speed"});
+  const Var x = tape.constant(1);
+  CHECK_THROWS_WITH(tape.run({x}),
+                    "SPOOL_PLAN: \"-speed\" is neither plain nor one of -sums, -fuse, -sink, -group, "
+                    "-place, -reuse");
+}
