@@ -3,6 +3,7 @@
 // step. `tagger` is a bidirectional LSTM over sentences, `tree` a binary Tree-LSTM (Tai, Socher and Manning
 // 2015).
 #include "measure.hpp"
+#include "run_figures.hpp"
 
 #include <spool/spool.hpp>
 
@@ -218,6 +219,7 @@ boost::json::object measure(const Options& o) {
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(o.optim, parameters(table, model));
   Examples examples(o);
   Tape tape;
+  bench::RunFigures runs;
   std::vector<double> times, record_times, rates, gflops;
   for (int i = -3; i < o.repeats; ++i) {
     const std::vector<Example> batch = examples.next();
@@ -233,20 +235,23 @@ boost::json::object measure(const Options& o) {
       o.mode == "train" ? optimizer->step(loss) : tape.run({loss});
     });
     if (i < 0) continue;
+    runs.note(tape);
     times.push_back(time);
     record_times.push_back(recorded);
     rates.push_back(static_cast<double>(words) / time);
     gflops.push_back((o.mode == "train" ? 3 : 1) * M::flops(o, static_cast<double>(words)) / time * 1e-9);
   }
   const bench::Quartiles q = bench::quartiles(times);
-  return {{"median_ms", bench::rounded(q.median * 1e3)},
-          {"q1_ms", bench::rounded(q.first * 1e3)},
-          {"q3_ms", bench::rounded(q.third * 1e3)},
-          {"words_per_second", bench::rounded(bench::median(rates))},
-          {"gflops", bench::rounded(bench::median(gflops))},
-          {"nodes", tape.size()},
-          {"record_ms", bench::rounded(bench::median(record_times) * 1e3)},
-          {"peak_mb", bench::rounded(bench::peak_megabytes())}};
+  boost::json::object all{{"median_ms", bench::rounded(q.median * 1e3)},
+                          {"q1_ms", bench::rounded(q.first * 1e3)},
+                          {"q3_ms", bench::rounded(q.third * 1e3)},
+                          {"words_per_second", bench::rounded(bench::median(rates))},
+                          {"gflops", bench::rounded(bench::median(gflops))},
+                          {"nodes", tape.size()},
+                          {"record_ms", bench::rounded(bench::median(record_times) * 1e3)},
+                          {"peak_mb", bench::rounded(bench::peak_megabytes())}};
+  runs.append_to(all);
+  return all;
 }
 
 }  // namespace

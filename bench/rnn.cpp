@@ -3,6 +3,7 @@
 // logits alone, `stream` one character at a time with the state carried on.
 #include "custom_lstm.hpp"
 #include "measure.hpp"
+#include "run_figures.hpp"
 
 #include <spool/spool.hpp>
 
@@ -170,12 +171,16 @@ class Training {
     for (int i = -3; i < o_.repeats; ++i) {
       draw();
       const double time = bench::seconds([&] { step(); });
-      if (i >= 0) all.times.push_back(time);
+      if (i >= 0) {
+        all.times.push_back(time);
+        runs_.note(tape_);
+      }
       if (i == -3) all.more["first_loss"] = bench::rounded(tape_.value(loss_));
     }
     all.more["last_loss"] = bench::rounded(tape_.value(loss_));
     all.more["nodes"] = tape_.size();
     all.more["peak_mb"] = bench::rounded(bench::peak_megabytes());
+    runs_.append_to(all.more);
     phases(all.more);
     // What grows with the length of a sequence: all of a step but the update.
     const double update = all.more["update_ms"].as_double() * 1e-3;
@@ -241,6 +246,7 @@ class Training {
   std::unique_ptr<Optimizer> optimizer_;
   RandomTokens tokens_;
   Tape tape_;
+  bench::RunFigures runs_;
   std::vector<int> x_, y_;
   Var x_in_, y_in_, loss_;
 };
@@ -254,10 +260,13 @@ Outcome forward(const Options& o, const M& model) {
   const Var x = tape.input(Shape{o.seq, o.batch}, "x");
   const Var scores = model(x, model.initial_state(tape, o.batch), false).ys;
   Outcome all;
+  bench::RunFigures runs;
   all.times = bench::repeat(o.repeats, [&] {
     tape.set(x, tokens.next());
     tape.run({scores});
+    runs.note(tape);
   });
+  runs.append_to(all.more);
   all.more["nodes"] = tape.size();
   all.more["peak_mb"] = bench::rounded(bench::peak_megabytes());
   return all;
@@ -275,6 +284,7 @@ Outcome stream(const Options& o, const M& model) {
   Vars wanted = flatten(out.state);
   wanted.push_back(out.ys);
   Outcome all;
+  bench::RunFigures runs;
   all.times = bench::repeat(o.repeats, [&] {
     for (int i = 0; i < steps; ++i) {
       tape.set(x, tokens.next());
@@ -282,7 +292,9 @@ Outcome stream(const Options& o, const M& model) {
       tape.run(wanted);
       carried = Carried(out.state);
     }
+    runs.note(tape);
   });
+  runs.append_to(all.more);
   for (double& t : all.times) t /= steps;
   all.more["step_us"] = bench::rounded(bench::median(all.times) * 1e6);
   all.more["nodes"] = tape.size();
