@@ -86,6 +86,8 @@ struct Tape::Columns : Tape::Recorded {
   std::vector<Param> params;
   boost::unordered_flat_map<const void*, std::uint32_t> param_ids;
 
+  std::pmr::unsynchronized_pool_resource scratch;
+
   detail::Column<detail::Origin> origin;  // one a node, as the columns of Rows
 
   // The node of a row, which shape_of() numbers the shape of; recorded now if it was not yet.

@@ -2,100 +2,120 @@
 #include <spool/graph/grad.hpp>
 
 #include <fmt/format.h>
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
-#include <map>
+#include <memory_resource>
+#include <tuple>
 
 namespace spool {
 
 namespace {
+
+template <class T>
+using Scratch = std::pmr::vector<T>;
+
+constexpr std::uint32_t none = 0xffffffffU;
 
 // A contribution that fills [begin, end) of one axis of its target and is 0 elsewhere.
 struct Placement {
   Var part;
   int axis;
   std::int64_t begin, end;
+  std::uint32_t next;  // of the same target; an index into the list of all, or none
 };
 
-// The adjoint of one node while it grows: a running sum, and placements waiting to become one concat.
+// The adjoint of a node while it grows: a running sum, and placements waiting to become concats.
 struct Adjoint {
-  Var sum;
-  std::map<std::int64_t, Placement> placements;  // by begin
+  std::uint32_t sum = none;
+  std::uint32_t placements = none;
 };
-
-// Whether p lies along the axis of the others, and between them.
-bool fits(const std::map<std::int64_t, Placement>& others, const Placement& p) {
-  if (others.empty()) return true;
-  if (others.begin()->second.axis != p.axis) return false;
-  const auto next = others.lower_bound(p.begin);
-  if (next != others.end() && next->first < p.end) return false;
-  return next == others.begin() || std::prev(next)->second.end <= p.begin;
-}
 
 class Walk {
  public:
-  Walk(Tape& tape, const Adjoints& ops) : tape_(tape), ops_(ops) {}
+  Walk(Tape& tape, const Adjoints& ops, std::uint32_t nodes)
+      : tape_(tape),
+        ops_(ops),
+        adjoints_(nodes, &tape.scratch()),
+        placements_(&tape.scratch()),
+        waiting_(&tape.scratch()),
+        parts_(&tape.scratch()) {}
+
+  bool reached(std::uint32_t id) const {
+    return adjoints_[id].sum != none || adjoints_[id].placements != none;
+  }
 
   void contribute(std::uint32_t target, Var g) {
-    Adjoint& a = adjoints_[target];
-    if (tape_.op(g.id()).kind != Kind::place) {
-      a.sum = a.sum.valid() ? ops_.add(a.sum, g) : g;
-      return;
-    }
+    if (tape_.op(g.id()).kind != Kind::place) return add(target, g);
     const Attrs attrs = tape_.attrs(g.id());
     const Var part = tape_.at(tape_.operands(g.id())[0]);
     const int axis = static_cast<int>(attrs[0]);
-    const Placement p{part, axis, attrs[1], attrs[1] + part.shape()[axis]};
-    if (p.begin == p.end) return;  // it places nothing
-    if (!fits(a.placements, p)) flush(target, a);
-    a.placements.emplace(p.begin, p);
+    const std::int64_t begin = attrs[1], end = begin + tape_.shape(part.id())[axis];
+    if (begin == end) return;  // it places nothing
+    std::uint32_t& first = adjoints_[target].placements;
+    placements_.push_back({part, axis, begin, end, first});
+    first = static_cast<std::uint32_t>(placements_.size() - 1);
   }
 
-  // The finished adjoint; empty when nothing reached the node.
-  Var take(std::uint32_t id) {
-    const auto it = adjoints_.find(id);
-    if (it == adjoints_.end()) return {};
-    Adjoint a = std::move(it->second);
-    adjoints_.erase(it);
-    flush(id, a);
-    return a.sum;
+  // The adjoint of a node that was reached, to which nothing will be added any more.
+  Var finish(std::uint32_t id) {
+    waiting_.clear();
+    for (std::uint32_t i = std::exchange(adjoints_[id].placements, none); i != none; i = placements_[i].next)
+      waiting_.push_back(placements_[i]);
+    std::ranges::sort(waiting_, {},
+                      [](const Placement& p) { return std::tuple(p.axis, p.begin, p.part.id()); });
+    while (!waiting_.empty()) add(id, join_some(tape_.shape(id)));
+    return finished(id);
+  }
+  Var finished(std::uint32_t id) const {
+    return id < adjoints_.size() && adjoints_[id].sum != none ? tape_.at(adjoints_[id].sum) : Var();
   }
 
  private:
-  void flush(std::uint32_t target, Adjoint& a) {
-    if (a.placements.empty()) return;
-    const int axis = a.placements.begin()->second.axis;
-    const Shape& whole = tape_.shape(target);
-    Vars parts;
-    std::int64_t at = 0;
+  void add(std::uint32_t target, Var g) {
+    std::uint32_t& sum = adjoints_[target].sum;
+    sum = (sum == none ? g : ops_.add(tape_.at(sum), g)).id();
+  }
+
+  // Of the waiting placements, in order, as many as lie side by side: with zeros between them, an array of
+  // this shape.
+  Var join_some(const Shape& whole) {
+    const int axis = waiting_.front().axis;
+    std::int64_t filled = 0;
+    parts_.clear();
     const auto fill_to = [&](std::int64_t end) {
-      if (end > at) parts.push_back(ops_.zeros(tape_, whole.with(axis, end - at)));
+      if (end > filled) parts_.push_back(ops_.zeros(tape_, whole.with(axis, end - filled)));
     };
-    for (const auto& [begin, p] : a.placements) {
-      fill_to(begin);
-      parts.push_back(p.part);
-      at = p.end;
+    std::size_t left = 0;
+    for (const Placement& p : waiting_) {
+      if (p.axis != axis || p.begin < filled) {
+        waiting_[left++] = p;
+        continue;
+      }
+      fill_to(p.begin);
+      parts_.push_back(p.part);
+      filled = p.end;
     }
+    waiting_.resize(left);
     fill_to(whole[axis]);
-    a.placements.clear();
-    const Var joined = parts.size() == 1 ? parts[0] : ops_.concat(parts, axis);
-    a.sum = a.sum.valid() ? ops_.add(a.sum, joined) : joined;
+    return parts_.size() == 1 ? parts_[0] : ops_.concat(parts_, axis);
   }
 
   Tape& tape_;
   const Adjoints& ops_;
-  boost::unordered_flat_map<std::uint32_t, Adjoint> adjoints_;
+  Scratch<Adjoint> adjoints_;
+  Scratch<Placement> placements_;
+  Scratch<Placement> waiting_;
+  Scratch<Var> parts_;
 };
 
 // Which nodes up to `last` depend on one of wrt.
-std::vector<bool> depends_on(const Tape& tape, std::span<const Var> wrt, std::uint32_t last) {
-  std::vector<bool> needed(last + 1, false);
+Scratch<std::uint8_t> depends_on(Tape& tape, std::span<const Var> wrt, std::uint32_t last) {
+  Scratch<std::uint8_t> needed(last + 1, 0, &tape.scratch());
   for (const Var& v : wrt)
-    if (v.id() <= last) needed[v.id()] = true;
+    if (v.id() <= last) needed[v.id()] = 1;
   for (std::uint32_t id = 0; id <= last; ++id)
-    if (tape.op(id).vjp != nullptr && !needed[id])
-      needed[id] = std::ranges::any_of(tape.operands(id), [&](std::uint32_t o) { return needed[o]; });
+    if (tape.op(id).vjp != nullptr)
+      for (std::uint32_t o : tape.operands(id)) needed[id] |= needed[o];
   return needed;
 }
 
@@ -109,9 +129,9 @@ void check_grads(const Tape& tape, std::uint32_t id, const Grads& grads) {
   for (std::size_t i = 0; i < grads.size(); ++i) {
     if (!grads[i].valid()) continue;
     if (grads[i].tape_or_null() != &tape || grads[i].epoch() != tape.epoch())
-      tape.check(grads[i], rule().c_str());
-    const Shape &got = grads[i].shape(), &expected = tape.shape(operands[i]);
-    if (got != expected)
+      tape.check(grads[i], rule().c_str());  // whose text is costly to make
+    const Shape &got = tape.shape(grads[i].id()), &expected = tape.shape(operands[i]);
+    if (&got != &expected)
       throw ShapeError(fmt::format("{} gave operand {} of shape {} a gradient of shape {}\n  recorded at {}",
                                    rule(), i, expected.text(), got.text(), tape.where(id)));
   }
@@ -119,42 +139,35 @@ void check_grads(const Tape& tape, std::uint32_t id, const Grads& grads) {
 
 }  // namespace
 
-Vars reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops) {
+void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::span<Var> gradients) {
   Tape& tape = loss.tape();
   if (loss.shape().size() != 1 || loss.shape().rank() != 0)
     throw ShapeError(fmt::format("grad: the loss must be a scalar, shape [], not {}; take its sum or mean",
                                  loss.shape().text()));
   for (const Var& v : wrt) tape.check(v, "grad");
 
-  const std::vector<bool> needed = depends_on(tape, wrt, loss.id());
-  Walk walk(tape, ops);
-  boost::unordered_flat_map<std::uint32_t, Var> found;
-  for (const Var& v : wrt) found.emplace(v.id(), Var{});
-
+  const Scratch<std::uint8_t> needed = depends_on(tape, wrt, loss.id());
+  Walk walk(tape, ops, loss.id() + 1);
   if (needed[loss.id()]) walk.contribute(loss.id(), ops.ones(tape, {}));
   for (std::uint32_t id = loss.id() + 1; id-- > 0;) {
-    if (!needed[id]) continue;
+    if (!walk.reached(id)) continue;
     const Tape::As as(tape, id);
-    const Var g = walk.take(id);
-    if (!g.valid()) continue;
-    if (const auto it = found.find(id); it != found.end()) it->second = g;
+    const Var g = walk.finish(id);
     const OpDef& op = tape.op(id);
-    const auto is_needed = [&](std::uint32_t operand) { return needed[operand]; };
+    const auto is_needed = [&](std::uint32_t operand) { return needed[operand] != 0; };
     if (op.vjp == nullptr || std::ranges::none_of(tape.operands(id), is_needed)) continue;
     const Grads grads = op.vjp(Step(tape, id, needed), g);
     check_grads(tape, id, grads);
     for (std::size_t i = 0; i < grads.size(); ++i) {
       const std::uint32_t operand = tape.operands(id)[i];
-      if (grads[i].valid() && needed[operand]) walk.contribute(operand, grads[i]);
+      if (grads[i].valid() && is_needed(operand)) walk.contribute(operand, grads[i]);
     }
   }
 
-  Vars result;
-  for (const Var& v : wrt) {
-    const Var g = found[v.id()];
-    result.push_back(g.valid() ? g : ops.zeros(tape, v.shape()));
+  for (std::size_t i = 0; i < wrt.size(); ++i) {
+    const Var g = walk.finished(wrt[i].id());
+    gradients[i] = g.valid() ? g : ops.zeros(tape, tape.shape(wrt[i].id()));
   }
-  return result;
 }
 
 }  // namespace spool

@@ -17,9 +17,10 @@ struct Adjoints {
   Var (*concat)(std::span<const Var> parts, int axis);
 };
 
-/// Appends d loss / d wrt, one node for each of wrt (zeros where loss does not depend on it). The loss must
-/// be a scalar; its tape grows, nothing is computed. Contributions that are placements along one axis and do
-/// not overlap become one concat instead of padded additions.
-Vars reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops);
+/// Appends d loss / d wrt, one node for each of wrt (zeros where loss does not depend on it), and lists them
+/// in `gradients`, which is as long. The loss must be a scalar; its tape grows, nothing is computed.
+/// Contributions that are placements along one axis and do not overlap become one concat instead of padded
+/// additions.
+void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::span<Var> gradients);
 
 }  // namespace spool

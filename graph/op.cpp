@@ -21,7 +21,7 @@ Var Step::in(int i) const { return tape_.at(tape_.operands(id_)[static_cast<std:
 Var Step::out() const { return tape_.at(id_); }
 std::int64_t Step::attr(int i) const { return attrs()[static_cast<std::size_t>(i)]; }
 Attrs Step::attrs() const { return tape_.attrs(id_); }
-bool Step::needs(int i) const { return needed_[tape_.operands(id_)[static_cast<std::size_t>(i)]]; }
+bool Step::needs(int i) const { return needed_[tape_.operands(id_)[static_cast<std::size_t>(i)]] != 0; }
 
 namespace {
 

@@ -225,7 +225,7 @@ class Call {
 /// A recorded op, as its gradient rule sees it.
 class Step {
  public:
-  Step(Tape& tape, std::uint32_t id, const std::vector<bool>& needed)
+  Step(Tape& tape, std::uint32_t id, std::span<const std::uint8_t> needed)
       : tape_(tape), id_(id), needed_(needed) {}
 
   int arity() const;
@@ -239,7 +239,7 @@ class Step {
  private:
   Tape& tape_;
   std::uint32_t id_;
-  const std::vector<bool>& needed_;
+  std::span<const std::uint8_t> needed_;  // for each node
 };
 
 /// The gradients of the operands, in order; an empty Var where there is none.

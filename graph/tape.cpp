@@ -47,6 +47,7 @@ const TapeOptions& Tape::options() const { return c_->options; }
 bool Tape::checks_finite() const { return c_->options.check_finite; }
 RandomState Tape::random() const { return c_->random; }
 std::int64_t Tape::next_random_call() { return c_->random_calls++; }
+std::pmr::memory_resource& Tape::scratch() { return c_->scratch; }
 std::uint64_t Tape::bindings() const { return c_->bindings; }
 
 void Tape::set_random(RandomState state) {

@@ -12,6 +12,7 @@
 #include <spool/graph/var.hpp>
 
 #include <memory>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
@@ -139,6 +140,8 @@ class Tape {
   }
   /// A number for a random op's first attribute: distinct calls draw distinct numbers.
   std::int64_t next_random_call();
+  /// For lists that are made while recording: what is given back serves the next list, or the next recording.
+  std::pmr::memory_resource& scratch();
   std::uint32_t epoch() const { return r_->epoch; }
   std::uint64_t bindings() const;  ///< Grows whenever an input or the random state changes.
 

@@ -4,14 +4,20 @@
 
 namespace spool {
 
-Vars grad(Var loss, std::span<const Var> wrt) {
+void grad(Var loss, std::span<const Var> wrt, std::span<Var> gradients) {
   static constexpr Adjoints adjoints{
       .add = [](Var a, Var b) { return a + b; },
       .zeros = [](Tape& tape, const Shape& shape) { return tape.constant(0, shape); },
       .ones = [](Tape& tape, const Shape& shape) { return tape.constant(1, shape); },
       .concat = [](std::span<const Var> parts, int axis) { return concat(parts, axis); },
   };
-  return reverse_walk(loss, wrt, adjoints);
+  reverse_walk(loss, wrt, adjoints, gradients);
+}
+
+Vars grad(Var loss, std::span<const Var> wrt) {
+  Vars gradients(wrt.size());
+  grad(loss, wrt, gradients);
+  return gradients;
 }
 
 Vars grad(Var loss, std::initializer_list<Var> wrt) { return grad(loss, std::span(wrt.begin(), wrt.size())); }

@@ -11,6 +11,8 @@ namespace spool {
 Vars grad(Var loss, std::span<const Var> wrt);
 Vars grad(Var loss, std::initializer_list<Var> wrt);
 Var grad(Var loss, Var wrt);
+/// The same into a list as long as wrt, for loops that keep one.
+void grad(Var loss, std::span<const Var> wrt, std::span<Var> gradients);
 /// With respect to parameters.
 Vars grad(Var loss, const Params& params);
 
