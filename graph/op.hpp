@@ -23,6 +23,14 @@ using Attrs = std::span<const std::int64_t>;
 constexpr std::int64_t pack(double v) { return std::bit_cast<std::int64_t>(v); }
 constexpr double unpack(std::int64_t bits) { return std::bit_cast<double>(bits); }
 
+/// Ops that copy rows as another operand says. They change places with products of those rows.
+enum class RowMap : std::uint8_t {
+  none,
+  selects,  ///< operands {table, index}: row i of the result is row index[i] of the table
+  adds  ///< operands {rows, index}, attribute {count}: row j of the result is the sum of rows whose index is
+        ///< j
+};
+
 /// What passes may assume of an op.
 enum class Kind : std::uint8_t {
   leaf,         ///< has no operands and is bound from outside: an input or a parameter
@@ -266,6 +274,7 @@ struct OpDef {
   std::uint32_t (*divides)(Attrs) = nullptr;
   bool sums = false;  ///< element-wise: the sum of the operands; a reduction: the sum of what it folds
   const Product* product = nullptr;
+  RowMap row_map = RowMap::none;
 };
 
 /// The tape of the first operand that is no number. TapeError when all are numbers, and for a handle that is

@@ -93,6 +93,7 @@ constexpr OpDef take_rows_op{
       return {scatter_rows_add(g, s.in(1), s.shape(0)[0]), Var{}};
     },
     .divides = divides::always<2>,
+    .row_map = RowMap::selects,
 };
 
 // Attribute: rows.
@@ -119,6 +120,7 @@ constexpr OpDef scatter_rows_add_op{
     .vjp = [](const Step& s, Var g) -> Grads {
       return {take_rows(g, s.in(1)), Var{}};
     },
+    .row_map = RowMap::adds,
 };
 
 // Attributes: depth, on, off.

@@ -121,9 +121,16 @@ struct Draft {
   Layout stored(Layout l) const;
   /// A node with the elements of v side by side.
   Id copy_of(Id v);
+  /// A node with the rows of all these, one after the other; in any order if it is for a sum over rows.
+  Id rows_of(const std::vector<Id>& parts, bool any_order);
 
  private:
+  struct Joined {
+    Id node;
+    bool any_order;
+  };
   boost::unordered_flat_map<Id, Id> copies_;
+  boost::unordered_flat_map<std::vector<Id>, Joined> joined_;  ///< by sorted parts
 };
 
 /// N of a product [M,K] [K,N], whatever shape its result has.
@@ -134,6 +141,7 @@ std::int64_t product_cols(const Draft& d, Id n);
 void read_tape(Draft& d, std::span<const Var> wanted);  ///< live nodes, numbers folded, slices as layouts
 void order_nodes(Draft& d);                             ///< drops what nothing wanted depends on
 void join_sums(Draft& d);                               ///< sums of products, and of what is then summed
+void change_selections(Draft& d);                       ///< products of a table's rows, once for each row
 void fuse_elementwise(Draft& d);                        ///< clusters, and the copies that operands need
 void make_units(Draft& d);
 void group_units(Draft& d);  ///< units that can run as one

@@ -316,6 +316,7 @@ namespace {
 void run_passes(Draft& d, std::span<const Var> wanted) {
   read_tape(d, wanted);
   if (d.options.sums) join_sums(d);
+  if (d.options.select) change_selections(d);
   order_nodes(d);
   fuse_elementwise(d);
   make_units(d);

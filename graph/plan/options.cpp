@@ -10,9 +10,9 @@ namespace spool::plan {
 
 Options parse_options(std::string_view text) {
   Options o;
-  const std::pair<std::string_view, bool*> passes[] = {{"sums", &o.sums},   {"fuse", &o.fuse},
-                                                       {"sink", &o.sink},   {"group", &o.group},
-                                                       {"place", &o.place}, {"reuse", &o.reuse}};
+  const std::pair<std::string_view, bool*> passes[] = {
+      {"sums", &o.sums},   {"select", &o.select}, {"fuse", &o.fuse},  {"sink", &o.sink},
+      {"group", &o.group}, {"place", &o.place},   {"reuse", &o.reuse}};
   if (text == "plain") {
     o.plain = true;
     return o;
@@ -25,7 +25,7 @@ Options parse_options(std::string_view text) {
       if (word.substr(0, 1) == "-" && word.substr(1) == name) *on = false, known = true;
     if (!known)
       throw TapeError(
-          fmt::format("SPOOL_PLAN: \"{}\" is neither plain nor one of -sums, -fuse, -sink, "
+          fmt::format("SPOOL_PLAN: \"{}\" is neither plain nor one of -sums, -select, -fuse, -sink, "
                       "-group, -place, -reuse",
                       word));
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);

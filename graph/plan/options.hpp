@@ -9,6 +9,7 @@ namespace spool::plan {
 struct Options {
   bool plain = false;  ///< no plan: the plain interpreter runs the tape node by node
   bool sums = true;    ///< sums of products become one long product, and one that adds to the next
+  bool select = true;  ///< products of selected rows are taken once for each row of the table
   bool fuse = true;    ///< element-wise ops run together, tile by tile
   bool sink = true;    ///< element-wise results move to where they are read, if nothing else is kept longer
   bool group = true;   ///< equal work on different operands runs as one step

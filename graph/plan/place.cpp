@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 namespace spool::plan {
 
@@ -34,6 +35,7 @@ class Placer {
     std::uint32_t unit;
     Layout layout;     // as rows of the length that the reader needs
     bool needs_dense;  // it can't step over gaps
+    bool added;        // a product adds it
   };
 
   void find_readers() {
@@ -51,11 +53,12 @@ class Placer {
     for (std::uint32_t u = 0; u < d_.units.size(); ++u)
       for (const std::uint32_t m : d_.units[u].members) {
         if (d_.units[u].role == Role::elementwise) {
-          for (const Layout& l : d_.clusters[m].inputs) f({u, l, false});
+          for (const Layout& l : d_.clusters[m].inputs) f({u, l, false, false});
           continue;
         }
         for (std::uint32_t i = 0; i < d_.nodes[m].count; ++i)
-          f({u, d_.read_layout(m, i), d_.units[u].role == Role::eval});
+          f({u, d_.read_layout(m, i), d_.units[u].role == Role::eval,
+             i == 2 && d_.units[u].role == Role::product});
       }
   }
   std::span<const Reader> readers(Id root) const {
@@ -70,12 +73,29 @@ class Placer {
   bool same_size(Id v, Id parent) const { return d_.size(v) == d_.size(parent); }
   bool free(Id v) const { return d_.computed(v) && d_.places[top(v)].parent == none; }
 
-  // The operand that a product adds can be overwritten when nobody else reads it.
+  // The operand that a product adds is overwritten by the result, when nobody else reads it.
   void add_in_place(Id n) {
     if (d_.nodes[n].count < 3) return;
-    const Id o = d_.in(n)[2], u = d_.layout(o).root;
-    if (d_.nodes[u].role != Role::product || !d_.whole(o) || wanted_[u] || readers(u).size() != 1) return;
-    d_.places[u] = {n, dense(n, d_.size(n))};
+    const Layout& l = d_.layout(d_.in(n)[2]);
+    if (!d_.computed(l.root) || wanted_[l.root] || !l.dense() || l.size() != d_.size(n)) return;
+    if (l.size() == d_.size(l.root)) {
+      if (d_.nodes[l.root].role == Role::product && readers(l.root).size() == 1)
+        d_.places[l.root] = {n, dense(n, d_.size(n))};
+    } else if (only_added(l.root, l.size())) {
+      d_.places[n] = {l.root, l};
+    }
+  }
+
+  // Whether products add parts of this size of u, each part once, and nobody else reads u.
+  bool only_added(Id u, std::int64_t size) {
+    const auto [it, is_new] = only_added_.try_emplace(u, false);
+    if (!is_new) return it->second;
+    std::set<std::int64_t> parts;
+    for (const Reader& r : readers(u)) {
+      const bool adds = r.added && r.layout.offset % size == 0 && r.layout.size() == size;
+      if (!adds || !parts.insert(r.layout.offset).second) return false;
+    }
+    return it->second = true;
   }
 
   void fill_concat(Id c) {
@@ -160,6 +180,7 @@ class Placer {
   std::vector<std::uint32_t> end_;
   std::vector<Reader> readers_;
   std::vector<bool> wanted_, taken_;
+  boost::unordered_flat_map<Id, bool> only_added_;
 };
 
 }  // namespace

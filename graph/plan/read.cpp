@@ -199,6 +199,22 @@ Id Draft::copy_of(Id v) {
   return it->second;
 }
 
+Id Draft::rows_of(const std::vector<Id>& parts, bool any_order) {
+  std::vector<Id> sorted = parts;
+  std::ranges::sort(sorted);
+  const auto [it, added] = joined_.try_emplace(std::move(sorted), Joined{none, any_order});
+  Joined& j = it->second;
+  if (!added && (any_order || j.any_order || std::ranges::equal(in(j.node), parts))) {
+    if (!any_order) set_operands(j.node, parts), j.any_order = false;
+    return j.node;
+  }
+  std::int64_t rows = 0;
+  for (const Id p : parts) rows += shape(p)[0];
+  const Id node = add_node(nodes[parts[0]].tape, Role::concat, shape(parts[0]).with(0, rows), parts);
+  if (added) j.node = node;
+  return node;
+}
+
 void read_tape(Draft& d, std::span<const Var> wanted) { Reader(d, wanted).read(); }
 
 }  // namespace spool::plan

@@ -50,11 +50,14 @@ class Sums {
       const Role role = d_.nodes[i].role;
       if (role != Role::elementwise && role != Role::view && role != Role::concat) ++level_[i];
       if (role == Role::product) {
-        std::uint32_t& latest = latest_[d_.in(i)[1]];
+        std::uint32_t& latest = latest_[weight(i)];
         latest = std::max(latest, level_[i]);
       }
     }
   }
+
+  // What a product multiplies with: its right operand, transposed or not.
+  std::pair<Id, std::int64_t> weight(Id n) const { return {d_.in(n)[1], d_.attrs(n)[1]}; }
 
   bool adds(Id n) const { return d_.nodes[n].role == Role::elementwise && d_.op(n).sums; }
   bool is_sum_of_rows(Id n) const {
@@ -118,7 +121,7 @@ class Sums {
   // Each product adds to the one before, the first to what is there when its operands are. A weight that is
   // ever used late comes last at every step: what the others do can then be done for all steps at once.
   void chain_rows(Id root) {
-    std::ranges::stable_sort(rows_, {}, [&](Id n) { return std::pair(latest_.at(d_.in(n)[1]), level_[n]); });
+    std::ranges::stable_sort(rows_, {}, [&](Id n) { return std::pair(latest_.at(weight(n)), level_[n]); });
     std::vector<Id> early, late;
     for (const Id n : others_) (can_start(n, rows_[0]) ? early : late).push_back(n);
     Id sum = none;
@@ -166,16 +169,16 @@ class Sums {
       return;
     std::ranges::reverse(
         leaves_);  // gradients are recorded from the last step to the first: now as time goes
-    const Shape& each = d_.shape(leaves_[0]);
-    const Shape all = each.with(0, each[0] * static_cast<std::int64_t>(leaves_.size()));
-    const Id joined[] = {d_.add_node(d_.nodes[leaves_[0]].tape, Role::concat, all, leaves_)};
+    std::ranges::reverse(
+        leaves_);  // gradients are recorded from the last step to the first: now as time goes
+    const Id joined[] = {d_.rows_of(leaves_, true)};
     d_.set_operands(n, joined);
   }
 
   Draft& d_;
   std::vector<std::uint32_t> uses_, level_;
-  boost::unordered_flat_map<Id, std::uint32_t>
-      latest_;  // by right operand: the highest level of its products
+  boost::unordered_flat_map<std::pair<Id, std::int64_t>, std::uint32_t>
+      latest_;  // by weight: the highest level of its products
   std::vector<Id> user_;
   std::vector<Id> leaves_, slots_, stack_, long_, rows_, others_;  // of one tree
   std::size_t next_slot_ = 0;

@@ -1,0 +1,210 @@
+// Products of selected rows. An embedding looks up many rows of a small table; what multiplies each of them
+// can multiply the table's rows instead, once each:
+//
+//   select(P, i) W            -> select(P W, i)             the inputs of all steps
+//   add_rows(G W, i)          -> add_rows(G, i) W           the gradient of the table
+//   sum of G^T select(P, i)   -> add_rows(G, i)^T P         the gradient of W
+//
+// Here select and add_rows are ops with a RowMap. Sums change their order: results may differ by rounding.
+#include <spool/graph/plan/draft.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <algorithm>
+
+namespace spool::plan {
+
+namespace {
+
+class Selections {
+ public:
+  explicit Selections(Draft& d) : d_(d) {}
+
+  void change() {
+    find();
+    if (selects_.empty()) return;
+    count_uses();
+    for (const Id x : selects_)
+      if (pays(d_.size(d_.in(x)[1]), x)) change_products(x);
+    for (const Id y : adds_) change_table_gradient(y);
+    for (const Id n : sums_) change_weight_gradient(n);
+    follow_views();
+  }
+
+ private:
+  void find() {
+    for (Id n = 0; n < d_.nodes.size(); ++n) {
+      const Role role = d_.nodes[n].role;
+      if (role == Role::long_product) sums_.push_back(n);
+      if (role != Role::eval) continue;
+      const RowMap map = d_.op(n).row_map;
+      if (map == RowMap::selects && d_.shape(d_.in(n)[0]).rank() == 2) selects_.push_back(n);
+      if (map == RowMap::adds && d_.shape(n).rank() == 2) adds_.push_back(n);
+    }
+  }
+
+  void count_uses() {
+    uses_.assign(d_.nodes.size(), 0);
+    for (Id n = 0; n < d_.nodes.size(); ++n)
+      for (const Id o : d_.in(n)) ++uses_[o];
+    for (const Id w : d_.wanted) uses_[w] += 2;
+    for (Id n = 0; n < d_.nodes.size(); ++n)
+      if (d_.nodes[n].role == Role::product) readers_[d_.layout(d_.in(n)[0]).root].push_back(n);
+  }
+
+  std::int64_t table_rows(Id select) const { return d_.shape(d_.in(select)[0])[0]; }
+  bool pays(std::int64_t rows, Id select) const { return rows >= 2 * table_rows(select); }
+
+  // Which row of x, counted in rows of its table, an operand starts with; -1 when it is no rows of x.
+  std::int64_t first_row(Id operand, Id x) const {
+    const Layout& l = d_.layout(operand);
+    const std::int64_t k = d_.shape(x).back();
+    return l.root == x && l.dense() && l.offset % k == 0 && l.size() % k == 0 && d_.shape(operand).back() == k
+               ? l.offset / k
+               : -1;
+  }
+
+  // --- select(P, i) W
+
+  void change_products(Id x) {
+    const auto found = readers_.find(x);
+    if (found == readers_.end()) return;
+    boost::unordered_flat_map<std::vector<std::int64_t>, std::vector<Id>> kinds;
+    for (const Id p : found->second) {
+      if (first_row(d_.in(p)[0], x) < 0) continue;
+      if (d_.nodes[p].count == 3 && !repeats_a_row(d_.in(p)[2], product_cols(d_, p))) continue;
+      const std::int64_t add = d_.nodes[p].count == 3 ? d_.in(p)[2] : none;
+      kinds[{d_.in(p)[1], d_.attrs(p)[1], add}].push_back(p);
+    }
+    for (const auto& [kind, products] : kinds) {
+      std::int64_t rows = 0;
+      for (const Id p : products) rows += d_.size(p) / product_cols(d_, p);
+      if (pays(rows, x)) select_results(x, products);
+    }
+  }
+  bool repeats_a_row(Id v, std::int64_t cols) const {
+    const Layout& l = d_.layout(v);
+    return l.step == 1 && l.cols == cols && (l.rows == 1 || l.stride == 0) && l.size() > cols;
+  }
+
+  void select_results(Id x, const std::vector<Id>& products) {
+    const Id p = products[0], table = d_.in(x)[0], index = d_.in(x)[1];
+    const std::int64_t n = product_cols(d_, p);
+    std::vector<Id> in{table, d_.in(p)[1]};
+    if (d_.nodes[p].count == 3) {
+      Layout row = d_.layout(d_.in(p)[2]);
+      const Shape shape{table_rows(x), n};
+      in.push_back(d_.add_node(d_.nodes[d_.in(p)[2]].tape, Role::view, shape, {}));
+      d_.nodes[in.back()].layout = {row.root, row.offset, shape[0], n, 0, 1};
+    }
+    const Id each = d_.add_node(d_.nodes[p].tape, Role::product, Shape{table_rows(x), n}, in);
+    const Id operands[] = {each, index};
+    const Id selected =
+        d_.add_node(d_.nodes[x].tape, Role::eval, d_.shape(x).with(d_.shape(x).rank() - 1, n), operands);
+    for (const Id q : products) {
+      const std::int64_t row = first_row(d_.in(q)[0], x);
+      d_.nodes[q].role = Role::view;
+      d_.nodes[q].count = 0;
+      d_.nodes[q].layout = {selected, row * n, 1, d_.size(q), 0, 1};
+    }
+  }
+
+  // --- add_rows(G, i)
+
+  // The rows that are multiplied by one matrix and then joined, if v is that.
+  std::vector<Id> factors(Id v) const {
+    std::vector<Id> rows;
+    const Id root = d_.layout(v).root;
+    if (!d_.whole(v) || uses_[root] != 1 || uses_[v] != 1) return {};
+    if (d_.nodes[root].role == Role::product) return factor(root, root) ? std::vector{d_.in(root)[0]} : rows;
+    if (d_.nodes[root].role != Role::concat || d_.nodes[root].axis != 0) return {};
+    const auto parts = d_.in(root);
+    for (const Id part : parts) {
+      const Id p = d_.layout(part).root;
+      if (!d_.whole(part) || !factor(p, d_.layout(parts[0]).root) || uses_[p] != 1) return {};
+      rows.push_back(d_.in(p)[0]);
+    }
+    return rows;
+  }
+  bool factor(Id p, Id like) const {
+    return d_.nodes[p].role == Role::product && d_.nodes[like].role == Role::product &&
+           d_.nodes[p].count == 2 && d_.in(p)[1] == d_.in(like)[1] && d_.attrs(p)[1] == d_.attrs(like)[1];
+  }
+
+  void change_table_gradient(Id y) {
+    const Id joined = d_.in(y)[0], index = d_.in(y)[1];
+    const std::vector<Id> rows = factors(joined);
+    if (rows.empty() || d_.size(index) < 2 * d_.shape(y)[0]) return;
+    const Id root = d_.layout(joined).root;
+    const Id p = d_.nodes[root].role == Role::product ? root : d_.layout(d_.in(root)[0]).root;
+    const Id weight = d_.in(p)[1];
+    const Id added = added_rows(y, index, rows);
+    d_.nodes[y].role = Role::product;
+    d_.nodes[y].tape = d_.nodes[p].tape;
+    const Id in[] = {added, weight};
+    d_.set_operands(y, in);
+  }
+
+  // What an add_rows like y gives for these rows instead; made once for each list of rows.
+  Id added_rows(Id y, Id index, const std::vector<Id>& rows) {
+    auto [it, is_new] = added_.try_emplace({index, rows}, none);
+    if (!is_new) return it->second;
+    const std::int64_t width = d_.shape(rows[0]).back();
+    const Id all = rows.size() == 1 ? rows[0] : d_.rows_of(rows, false);
+    const Id operands[] = {all, index};
+    const Id added = d_.add_node(d_.nodes[y].tape, Role::eval, Shape{d_.shape(y)[0], width}, operands);
+    added_[{index, rows}] = added;
+    return added;
+  }
+
+  // A sum of products where one side is all of a selection in order. Only beside the table's own gradient,
+  // whose rows are then added up already.
+  void change_weight_gradient(Id n) {
+    const auto in = d_.in(n);
+    for (std::uint32_t side = 0; side < 2; ++side) {
+      const Id x = d_.layout(in[side]).root;
+      if (!std::ranges::binary_search(selects_, x)) continue;
+      std::vector<std::pair<std::int64_t, Id>> rows;  // of x, and what they are multiplied with
+      for (std::uint32_t i = 0; i < in.size(); i += 2)
+        rows.emplace_back(first_row(in[i + side], x), in[i + 1 - side]);
+      std::ranges::sort(rows);
+      std::int64_t next = 0;
+      std::vector<Id> others;
+      for (const auto& [first, other] : rows) {
+        if (first != next) return;
+        next += d_.size(other) / d_.shape(other).back();
+        others.push_back(other);
+      }
+      const Id index = d_.in(x)[1], table = d_.in(x)[0];
+      const auto known = added_.find({index, others});
+      if (next != d_.size(index) || known == added_.end()) return;
+      const Id added = known->second;
+      const Id pair[] = {side == 0 ? table : added, side == 0 ? added : table};
+      d_.set_operands(n, pair);
+      return;
+    }
+  }
+
+  // Views of what has become a view itself.
+  void follow_views() {
+    for (Id n = 0; n < d_.nodes.size(); ++n) {
+      Layout& l = d_.nodes[n].layout;
+      if (d_.nodes[n].role != Role::view || d_.nodes[l.root].role != Role::view) continue;
+      const Layout& to = d_.nodes[l.root].layout;
+      l.offset += to.offset;
+      l.root = to.root;
+    }
+  }
+
+  Draft& d_;
+  std::vector<Id> selects_, adds_, sums_;
+  std::vector<std::uint32_t> uses_;
+  boost::unordered_flat_map<Id, std::vector<Id>> readers_;  // products by the root of their rows
+  boost::unordered_flat_map<std::pair<Id, std::vector<Id>>, Id> added_;
+};
+
+}  // namespace
+
+void change_selections(Draft& d) { Selections(d).change(); }
+
+}  // namespace spool::plan
