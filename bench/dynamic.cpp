@@ -259,7 +259,7 @@ boost::json::object measure(const Options& o) {
 int main(int argc, char** argv) try {
   const std::optional<Options> o = parse(argc, argv);
   if (!o) return 0;
-  set_matmul_threads(o->threads);
+  set_threads(o->threads);
   boost::json::object all{{"bench", "dynamic"}, {"task", o->task},       {"mode", o->mode},
                           {"batch", o->batch},  {"threads", o->threads}, {"repeats", o->repeats}};
   for (const auto& [name, value] : o->task == "tree" ? measure<Tree>(*o) : measure<Tagger>(*o))

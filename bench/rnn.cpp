@@ -341,7 +341,7 @@ boost::json::object figures(const Options& o, const Outcome& outcome) {
 int main(int argc, char** argv) try {
   const std::optional<Options> o = parse(argc, argv);
   if (!o) return 0;
-  set_matmul_threads(o->threads);
+  set_threads(o->threads);
   const Outcome outcome = with_model(*o, [&](const auto& model) { return measure(*o, model); });
   bench::print(figures(*o, outcome), o->json);
 } catch (const std::exception& e) {

@@ -131,6 +131,4 @@ Var matmul(Operand a, Operand b) {
   return record(matmul_op, {{x, a.where()}, {y, b.where()}}, {ta, tb});
 }
 
-void set_matmul_threads(int n) { kernels::set_gemm_threads(n); }
-
 }  // namespace spool

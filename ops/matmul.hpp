@@ -10,7 +10,4 @@ namespace spool {
 /// below 2.
 Var matmul(Operand a, Operand b);
 
-/// How many threads the matrix products may use (1 by default). Results do not depend on it beyond rounding.
-void set_matmul_threads(int n);
-
 }  // namespace spool

@@ -12,7 +12,7 @@ namespace {
 
 int run(int argc, char** argv) {
   char_lm::Options o = char_lm::parse(argc, argv);
-  spool::set_matmul_threads(o.threads);
+  spool::set_threads(o.threads);
   if (o.verb == "train" && !o.resume) return char_lm::train(o, char_lm::read_corpus(o));
 
   const std::string file = o.verb == "train" ? char_lm::last_file(o) : char_lm::best_file(o);

@@ -70,7 +70,7 @@ po::options_description run_options(Options& o) {
   add("resume", po::bool_switch(&o.resume), "go on with the training in --checkpoint");
   add("save-every", po::value(&o.save_every)->default_value(200), "steps between saves");
   add("log", po::value(&o.log)->default_value(""), "append a JSON line for each report to this file");
-  add("threads", po::value(&o.threads)->default_value(2), "threads of the matrix products");
+  add("threads", po::value(&o.threads)->default_value(2), "threads; they change no result");
   return d;
 }
 

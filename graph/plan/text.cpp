@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <map>
 
 namespace spool::plan {
@@ -92,9 +93,11 @@ class Writer {
     for (const Unit& u : d_.units)
       if (u.role == Role::product || u.role == Role::elementwise) kinds_[kind(u)] += u.members.size();
   }
-  std::pair<Role, Id> kind(const Unit& u) const {
+  using Kind = std::array<std::int64_t, 4>;
+  Kind kind(const Unit& u) const {
     const Id m = u.members[0];
-    return {u.role, u.role == Role::product ? d_.layout(d_.in(m)[1]).root : d_.clusters[m].program};
+    if (u.role == Role::elementwise) return {0, d_.clusters[m].program, 0, 0};
+    return {1, d_.layout(d_.in(m)[1]).root, d_.attrs(m)[1], d_.nodes[m].count};
   }
 
   std::string reason(const Unit& u) const {
@@ -107,7 +110,7 @@ class Writer {
       case Role::long_product:
         return d_.nodes[m].count > 2
                    ? fmt::format("joined {} products that are added up", d_.nodes[m].count / 2)
-                   : "one product: nothing of its form is added to it";
+                   : "one product, with nothing of its form to be added to";
       case Role::copy:
         return "its reader needs the elements side by side, and here they are not";
       case Role::concat:
@@ -119,9 +122,10 @@ class Writer {
 
   std::string reason_of_tiles(const Unit& u) const {
     const Cluster& c = d_.clusters[u.members[0]];
-    std::string text =
-        fmt::format("joined {} element-wise ops, of which others read {}", c.nodes.size(), c.outputs.size());
-    return text + rest(u, "the result");
+    const std::string what = c.nodes.size() == 1 ? std::string("one op")
+                                                 : fmt::format("joined {} ops, of which others read {}",
+                                                               c.nodes.size(), c.outputs.size());
+    return what + rest(u, "; ", "the result");
   }
 
   std::string reason_of_rows(const Unit& u) const {
@@ -130,14 +134,14 @@ class Writer {
       text = fmt::format("joined {} products with one right operand", u.members.size());
     if (d_.nodes[u.members[0]].count == 3)
       text += text.empty() ? "joined the addition" : ", and the additions";
-    return text + rest(u, "the product");
+    return text + rest(u, text.empty() ? "" : "; ", "the product");
   }
 
   // Why the others of its kind did not join.
-  std::string rest(const Unit& u, const char* what) const {
+  std::string rest(const Unit& u, const char* before, const char* what) const {
     const std::size_t others = kinds_.at(kind(u)) - u.members.size();
     if (others == 0) return "";
-    return fmt::format("; {} like it did not join: {}", others,
+    return fmt::format("{}{} more of its kind did not join: {}", before, others,
                        d_.options.group ? fmt::format("each waits for {} of another", what) : "group is off");
   }
 
@@ -156,7 +160,7 @@ class Writer {
   }
 
   const Draft& d_;
-  std::map<std::pair<Role, Id>, std::size_t> kinds_;
+  std::map<Kind, std::size_t> kinds_;
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace spool::kernels {
 
 namespace {
 
-// OpenBLAS starts with a thread for each core, which slows products of a recurrent net's sizes down.
+// The plain interpreter is one thread, and planned runs have their own: OpenBLAS starts none.
 std::once_flag one_thread;
 
 // OpenBLAS refuses leading dimensions of 0, so empty products are settled before it.
@@ -38,11 +38,6 @@ void gemm(const Gemm& g, const double* a, const double* b, double* c) {
   through_blas(g, c, [&](auto ta, auto tb, auto m, auto n, auto k, auto lda, auto ldb, auto ldc) {
     cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, 0.0, c, ldc);
   });
-}
-
-void set_gemm_threads(int n) {
-  std::call_once(one_thread, [] {});  // said before the first product: it stands
-  openblas_set_num_threads(n);
 }
 
 }  // namespace spool::kernels

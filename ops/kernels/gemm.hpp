@@ -13,7 +13,6 @@ struct Gemm {
 
 void gemm(const Gemm& g, const float* a, const float* b, float* c);
 void gemm(const Gemm& g, const double* a, const double* b, double* c);
-void set_gemm_threads(int n);
 
 /// The same in plain loops, for any scalar.
 template <class T>
