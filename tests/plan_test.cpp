@@ -7,6 +7,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "catch.hpp"
 #include "random_graph.hpp"
@@ -180,6 +181,50 @@ TEST_CASE("a run serves from its plan when the same is recorded again, whatever 
   const Var z = tape.input(Tensor({2}, {1, 2})) * 3;
   tape.run({z});
   CHECK(tape.run_stats().plans == 2);
+}
+
+TEST_CASE("the same bits with any number of threads, and when two tapes run at once") {
+  // Large enough to be shared out: a run below some microseconds stays on one thread.
+  const auto results = [](int n) {
+    set_threads(n);
+    Tape tape;
+    const Vars wanted = trained<Lstm>(tape, {.input = 40, .hidden = 48, .layers = 2, .dropout = 0.1}, 7, 33);
+    tape.run(wanted);
+    std::vector<std::vector<double>> values;
+    for (const Var v : wanted) values.push_back(tape.read(v).doubles());
+    return values;
+  };
+  const auto alone = results(1);
+  for (const int n : {2, 3, 4}) {
+    INFO(n << " threads");
+    CHECK(results(n) == alone);
+  }
+  std::vector<std::vector<double>> beside;
+  std::thread other([&] { beside = results(2); });
+  const auto here = results(2);
+  other.join();
+  CHECK(here == alone);
+  CHECK(beside == alone);
+  set_threads(0);
+}
+
+TEST_CASE("threads are counted from one") {
+  CHECK_THROWS_WITH(set_threads(-1), "set_threads: -1 threads");
+  set_threads(3);
+  CHECK(threads() == 3);
+  set_threads(0);
+  CHECK(threads() >= 1);
+}
+
+TEST_CASE("a float too small for its full precision counts as 0 in planned runs, and a double does not") {
+  const auto half = [](DType dtype, double value, const char* plan) {
+    Tape tape({.dtype = dtype, .plan = plan});
+    const Var x = tape.input(Tensor({1}, {value}, dtype));
+    return tape.value(reshape(x * 0.5, {}));
+  };
+  CHECK(half(DType::f32, 1.5e-38, "plain") > 0);
+  CHECK(half(DType::f32, 1.5e-38, "") == 0);
+  CHECK(half(DType::f64, 3e-308, "") == 3e-308 * 0.5);
 }
 
 TEST_CASE("names of passes that do not exist are refused") {
