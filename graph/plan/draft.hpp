@@ -69,7 +69,7 @@ struct TileProgram {
 
 /// A number that a plan computes afresh for each run from the numbers on the tape.
 struct Scalar {
-  Id tape;
+  Id tape;                              ///< none: the number is 1
   std::vector<std::uint32_t> operands;  ///< other scalars; empty for a constant
 };
 

@@ -101,7 +101,8 @@ using Step = std::variant<Pack, RowsProduct, LongProduct, Tiles, EvalStep, Copie
 
 /// A number computed at the start of each run: a constant of the tape, or an op on other numbers.
 struct ScalarOp {
-  std::uint32_t node;  ///< on the tape
+  static constexpr std::uint32_t one = 0xffffffffU;
+  std::uint32_t node;  ///< on the tape; `one` for the number 1
   std::vector<std::uint32_t> operands;
 };
 

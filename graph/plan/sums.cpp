@@ -2,7 +2,9 @@
 //
 //   sum of a_t^T b_t            the gradient of a weight     -> one long product over all rows
 //   sum of x W + h U + b        the gates of a step          -> products that add to the one before
-//   sum over rows of sum of g_t the gradient of a bias       -> one sum over the rows of all g_t
+//   sum over rows of sum of g_t the gradient of a bias       -> one sum over the rows of all g_t, which is
+//   the
+//                                                               long product of ones with them
 //
 // Additions change their order, so results may differ from the plain ones by rounding.
 #include <spool/graph/plan/draft.hpp>
@@ -10,6 +12,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace spool::plan {
 
@@ -25,7 +28,7 @@ class Sums {
     const auto n = static_cast<Id>(d_.nodes.size());  // those that are made here need no look
     for (Id i = 0; i < n; ++i) {
       if (is_sum_of_rows(i)) {
-        if (adds(d_.in(i)[0]) && inner(d_.in(i)[0])) join_sum_of_rows(i);
+        join_sum_of_rows(i);
       } else if (adds(i) && !inner(i)) {
         join_tree(i);
       }
@@ -49,6 +52,7 @@ class Sums {
       for (const Id o : d_.in(i)) level_[i] = std::max(level_[i], level_[o]);
       const Role role = d_.nodes[i].role;
       if (role != Role::elementwise && role != Role::view && role != Role::concat) ++level_[i];
+      if (role == Role::product || role == Role::long_product) product_ = i;
       if (role == Role::product) {
         std::uint32_t& latest = latest_[weight(i)];
         latest = std::max(latest, level_[i]);
@@ -163,22 +167,60 @@ class Sums {
   }
 
   void join_sum_of_rows(Id n) {
-    take_apart(d_.in(n)[0]);
-    // Leaves that nobody else reads would be kept for nothing.
-    if (!std::ranges::all_of(leaves_, [&](Id l) { return uses_[l] > 1 && d_.computed(d_.layout(l).root); }))
-      return;
-    std::ranges::reverse(
-        leaves_);  // gradients are recorded from the last step to the first: now as time goes
-    std::ranges::reverse(
-        leaves_);  // gradients are recorded from the last step to the first: now as time goes
-    const Id joined[] = {d_.rows_of(leaves_, true)};
-    d_.set_operands(n, joined);
+    const Id operand = d_.in(n)[0];
+    leaves_.assign(1, operand);
+    if (adds(operand) && inner(operand)) {
+      take_apart(operand);
+      // Leaves that nobody else reads would be kept for nothing.
+      if (!std::ranges::all_of(leaves_, [&](Id l) { return uses_[l] > 1 && d_.computed(d_.layout(l).root); }))
+        return;
+      std::ranges::reverse(leaves_);  // gradients are recorded from the last step to the first
+    }
+    if (folds_to_a_row(n))
+      multiply_by_ones(n);
+    else if (leaves_.size() > 1)
+      d_.set_operands(n, std::array{d_.rows_of(leaves_, true)});
+  }
+
+  // Whether all axes are folded but the last, which is long enough for the kernels of products.
+  bool folds_to_a_row(Id n) const {
+    const Shape& s = d_.shape(leaves_[0]);
+    return product_ != none && s.rank() >= 2 && static_cast<int>(d_.attrs(n).size()) == s.rank() - 1 &&
+           d_.attrs(n).back() == s.rank() - 2 && s.back() >= 8 &&
+           s.size() * static_cast<std::int64_t>(leaves_.size()) >= 256;
+  }
+
+  // A sum over rows is a product of the transpose of ones with them: read where they lie, shared out by
+  // columns.
+  void multiply_by_ones(Id n) {
+    std::vector<Id> in;
+    for (const Id leaf : leaves_) {
+      in.push_back(ones(d_.size(leaf) / d_.shape(leaf).back()));
+      in.push_back(leaf);
+    }
+    become(n, product_, in);
+    d_.nodes[n].role = Role::long_product;
+  }
+
+  Id ones(std::int64_t rows) {
+    Id& node = ones_[rows];
+    if (node == 0) {
+      const auto scalar = static_cast<std::int64_t>(d_.scalars.size());
+      d_.scalars.push_back({none, {}});
+      const Id one = d_.add_node(d_.nodes[product_].tape, Role::uniform, Shape{1, 1}, {});
+      d_.nodes[one].layout = {one, scalar, 1, 1, 0, 0};
+      node = d_.add_node(d_.nodes[product_].tape, Role::view, Shape{rows, 1}, {});
+      d_.nodes[node].layout = {one, scalar, rows, 1, 0, 1};
+    }
+    return node;
   }
 
   Draft& d_;
   std::vector<std::uint32_t> uses_, level_;
   boost::unordered_flat_map<std::pair<Id, std::int64_t>, std::uint32_t>
-      latest_;  // by weight: the highest level of its products
+      latest_;                                        // by weight: the highest level of its products
+  boost::unordered_flat_map<std::int64_t, Id> ones_;  // by how many
+  Id product_ = none;                                 // some product, whose kernels serve
   std::vector<Id> user_;
   std::vector<Id> leaves_, slots_, stack_, long_, rows_, others_;  // of one tree
   std::size_t next_slot_ = 0;

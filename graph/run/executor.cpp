@@ -18,7 +18,7 @@ void compute_scalars(const plan::Plan& plan, const Tape& tape, std::vector<T>& v
   for (std::size_t i = 0; i < plan.scalars.size(); ++i) {
     const plan::ScalarOp& s = plan.scalars[i];
     if (s.operands.empty()) {
-      values[i] = static_cast<T>(constant_value(tape, s.node));
+      values[i] = static_cast<T>(s.node == plan::ScalarOp::one ? 1.0 : constant_value(tape, s.node));
       continue;
     }
     std::array<const T*, 8> in;
