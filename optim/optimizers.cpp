@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <type_traits>
 
 namespace spool {
 
@@ -21,6 +22,16 @@ class Average {
  private:
   T keep_, take_;
 };
+
+// Calls f with two choices as constants: a loop without branches becomes vector code.
+void choose(auto f, bool a, bool b) {
+  using Yes = std::true_type;
+  using No = std::false_type;
+  if (a)
+    b ? f(Yes{}, Yes{}) : f(Yes{}, No{});
+  else
+    b ? f(No{}, Yes{}) : f(No{}, No{});
+}
 
 // Limits shared by Adam and its kin.
 std::vector<Limit> adam_limits(const auto& o) {
@@ -56,14 +67,14 @@ template <class T>
 void adam_update(const auto& o, const Update<T>& u) {
   const Moments<T> moments(o, u);
   const T rate = static_cast<T>(o.lr / (1 - std::pow(o.betas[0], u.step)));
-  const T root = static_cast<T>(std::sqrt(1 - std::pow(o.betas[1], u.step)));
+  const T root = static_cast<T>(1 / std::sqrt(1 - std::pow(o.betas[1], u.step)));
   const T eps = static_cast<T>(o.eps);
   T* const most = o.amsgrad ? u.buffers[2] : nullptr;
   for (std::size_t i = 0; i < u.w.size(); ++i) {
     moments.update(i);
     T v = moments.v(i);
     if (most != nullptr) v = most[i] = std::max(most[i], v);
-    u.w[i] -= rate * moments.m(i) / (std::sqrt(v) / root + eps);
+    u.w[i] -= rate * moments.m(i) / (std::sqrt(v) * root + eps);
   }
 }
 
@@ -87,14 +98,18 @@ constexpr UpdateRule<SgdOptions> sgd_rule{
           const T lr = static_cast<T>(o.lr), momentum = static_cast<T>(o.momentum);
           const T take = static_cast<T>(u.step == 1 ? 1 : 1 - o.dampening);
           T* const buffer = u.buffers.empty() ? nullptr : u.buffers[0];
-          for (std::size_t i = 0; i < u.w.size(); ++i) {
-            T g = u.g[i];
-            if (buffer != nullptr) {
-              buffer[i] = momentum * buffer[i] + take * g;
-              g = o.nesterov ? g + momentum * buffer[i] : buffer[i];
-            }
-            u.w[i] -= lr * g;
-          }
+          choose(
+              [&](auto with_momentum, auto nesterov) {
+                for (std::size_t i = 0; i < u.w.size(); ++i) {
+                  T g = u.g[i];
+                  if constexpr (with_momentum) {
+                    buffer[i] = momentum * buffer[i] + take * g;
+                    g = nesterov ? g + momentum * buffer[i] : buffer[i];
+                  }
+                  u.w[i] -= lr * g;
+                }
+              },
+              buffer != nullptr, o.nesterov);
         },
 };
 
@@ -118,8 +133,9 @@ constexpr UpdateRule<RpropOptions> rprop_rule{
             const T agreement = u.g[i] * previous[i];
             const T eta = static_cast<T>(agreement > 0 ? o.etas[1] : agreement < 0 ? o.etas[0] : 1);
             size[i] = std::clamp(size[i] * eta, static_cast<T>(least), static_cast<T>(most));
-            previous[i] = agreement < 0 ? 0 : u.g[i];
-            if (previous[i] != 0) u.w[i] -= std::copysign(size[i], previous[i]);
+            const T now = agreement < 0 ? 0 : u.g[i];
+            u.w[i] -= now == 0 ? 0 : std::copysign(size[i], now);
+            previous[i] = now;
           }
         },
 };
@@ -146,17 +162,21 @@ constexpr UpdateRule<RmsPropOptions> rmsprop_rule{
           T* const center = o.centered ? u.buffers[1] : nullptr;
           const std::size_t last = o.centered ? 2 : 1;
           T* const buffer = u.buffers.size() > last ? u.buffers[last] : nullptr;
-          for (std::size_t i = 0; i < u.w.size(); ++i) {
-            mean(square[i], u.g[i] * u.g[i]);
-            T variance = square[i];
-            if (center != nullptr) {
-              mean(center[i], u.g[i]);
-              variance = std::max(variance - center[i] * center[i], T{0});  // rounding could make it negative
-            }
-            T change = u.g[i] / (std::sqrt(variance) + eps);
-            if (buffer != nullptr) change = buffer[i] = momentum * buffer[i] + change;
-            u.w[i] -= lr * change;
-          }
+          choose(
+              [&](auto centered, auto with_momentum) {
+                for (std::size_t i = 0; i < u.w.size(); ++i) {
+                  mean(square[i], u.g[i] * u.g[i]);
+                  T variance = square[i];
+                  if constexpr (centered) {
+                    mean(center[i], u.g[i]);
+                    variance = std::max(variance - center[i] * center[i], T{0});  // not negative by rounding
+                  }
+                  T change = u.g[i] / (std::sqrt(variance) + eps);
+                  if constexpr (with_momentum) change = buffer[i] = momentum * buffer[i] + change;
+                  u.w[i] -= lr * change;
+                }
+              },
+              center != nullptr, buffer != nullptr);
         },
 };
 
