@@ -97,10 +97,23 @@ void whole_arrays() {
   }
 }
 
+void random_numbers() {
+  Tape tape;
+  const Shape shape{50, 128};
+  for (const Var& v : {uniform(tape, shape), dropout_mask(tape, shape, 0.1)}) {
+    const OpDef& op = tape.op(v.id());
+    std::vector<float> out(static_cast<std::size_t>(shape.size()));
+    const Args<float> args{{}, {}, out.data(), &v.shape(), tape.attrs(v.id()), {}};
+    const auto each = static_cast<double>(shape.size());
+    print(op.name, best_of([&] { op.fast.f32(args); }) / each, best_of([&] { op.eval.f32(args); }) / each);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   fmt::print("{:28} {:>8} {:>8} {:>7}\n", "op", "quick", "plain", "ratio");
   element_wise(argc > 1 ? std::atoll(argv[1]) : 1024);
   whole_arrays();
+  random_numbers();
 }

@@ -1,5 +1,6 @@
 #include <spool/graph/error.hpp>
 #include <spool/ops/elementwise.hpp>
+#include <spool/ops/kernels/random.hpp>
 #include <spool/ops/philox.hpp>
 #include <spool/ops/random.hpp>
 #include <spool/ops/record.hpp>
@@ -29,6 +30,13 @@ void for_each_pair(const Args<T>& a, F&& f) {
   }
 }
 
+template <class T>
+kernels::RandomKernels::Stream stream_of(const Args<T>& a) {
+  return {philox_key(a.random.seed),
+          {static_cast<std::uint32_t>(a.attrs[0]), static_cast<std::uint32_t>(a.random.draw),
+           static_cast<std::uint32_t>(a.random.draw >> 32)}};
+}
+
 // Rounds towards 0, so that no number below 1 becomes 1.
 template <class T>
 T below_one(double u) {
@@ -46,17 +54,25 @@ Shape shape_after(const Call& c) {
   return s;
 }
 
+constexpr Eval uniform_eval = eval_of([]<class T>(const Args<T>& a) {
+  for_each_pair(a, [&](std::int64_t i, double u, double v) {
+    a.out[i] = below_one<T>(u);
+    if (i + 1 < a.size()) a.out[i + 1] = below_one<T>(v);
+  });
+});
+
 constexpr OpDef uniform_op{
     .name = "uniform",
     .arity = 0,
     .kind = Kind::random,
     .shape = shape_after<0>,
-    .eval = eval_of([]<class T>(const Args<T>& a) {
-      for_each_pair(a, [&](std::int64_t i, double u, double v) {
-        a.out[i] = below_one<T>(u);
-        if (i + 1 < a.size()) a.out[i + 1] = below_one<T>(v);
-      });
-    }),
+    .eval = uniform_eval,
+    .fast = {.f32 =
+                 [](const Args<float>& a) {
+                   static const auto* const quick = kernels::random_kernels();
+                   if (quick == nullptr) return uniform_eval.f32(a);
+                   quick->uniform(stream_of(a), a.size(), a.out);
+                 }},
 };
 
 constexpr OpDef normal_op{
@@ -74,21 +90,30 @@ constexpr OpDef normal_op{
 };
 
 // Attributes: call, p, value. The value with probability p, else 0.
+constexpr Eval bernoulli_eval = eval_of([]<class T>(const Args<T>& a) {
+  const double p = unpack(a.attrs[1]);
+  const T value = static_cast<T>(unpack(a.attrs[2]));
+  for_each_pair(a, [&](std::int64_t i, double u, double v) {
+    a.out[i] = u < p ? value : T(0);
+    if (i + 1 < a.size()) a.out[i + 1] = v < p ? value : T(0);
+  });
+});
+
 constexpr OpDef bernoulli_op{
     .name = "bernoulli",
     .arity = 0,
     .kind = Kind::random,
     .shape = shape_after<2>,
-    .eval = eval_of([]<class T>(const Args<T>& a) {
-      const double p = unpack(a.attrs[1]);
-      const T value = static_cast<T>(unpack(a.attrs[2]));
-      for_each_pair(a, [&](std::int64_t i, double u, double v) {
-        a.out[i] = u < p ? value : T(0);
-        if (i + 1 < a.size()) a.out[i + 1] = v < p ? value : T(0);
-      });
-    }),
+    .eval = bernoulli_eval,
     .describe =
         [](Attrs a) { return fmt::format("call {}, {} with p = {}", a[0], unpack(a[2]), unpack(a[1])); },
+    .fast = {.f32 =
+                 [](const Args<float>& a) {
+                   static const auto* const quick = kernels::random_kernels();
+                   if (quick == nullptr) return bernoulli_eval.f32(a);
+                   const auto value = static_cast<float>(unpack(a.attrs[2]));
+                   quick->bernoulli(stream_of(a), unpack(a.attrs[1]), value, a.size(), a.out);
+                 }},
 };
 
 Var draw(Tape& tape, const OpDef& op, std::initializer_list<double> numbers, const Shape& shape,

@@ -84,3 +84,23 @@ TEST_CASE("copies and indices, whole and divided") {
     test::check_quick_kernels(tape);
   }
 }
+
+TEST_CASE("quick random numbers have the same bits") {
+  Tape tape({.seed = 0x123456789abcdefULL});
+  for (int batch = 0; batch < 2; ++batch) {
+    for (const std::int64_t size : {0, 1, 2, 15, 16, 31, 32, 33, 64, 1001}) {
+      uniform(tape, {size}), bernoulli(tape, {size}, 0.3), dropout_mask(tape, {size}, 0.25);
+      for (const double p : {0.0, 1e-300, 0x1p-32, 0.5, 1 - 0x1p-53, 1.0}) bernoulli(tape, {size}, p);
+    }
+    Vars all;
+    for (std::uint32_t id = 0; id < tape.size(); ++id) all.push_back(tape.at(id));
+    const auto plain = run_plain<float>(tape, all);
+    for (std::uint32_t id = 0; id < tape.size(); ++id) {
+      INFO(tape.op(id).name << " " << tape.shape(id).text());
+      std::vector<float> out(plain[id].size());
+      tape.op(id).fast.f32({{}, {}, out.data(), &tape.shape(id), tape.attrs(id), tape.random()});
+      CHECK(out == plain[id]);
+    }
+    tape.clear();
+  }
+}

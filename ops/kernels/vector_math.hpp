@@ -3,8 +3,8 @@
 //
 //   exp 1.1, expm1 1.6, log 1, log1p 1.5, tanh 2.5, sigmoid 2.5, softplus 3, sin and cos 2, erf 1.5
 //
-// for all arguments and results that are normal numbers or 0; a result below the least normal number may be
-// 0.
+// for all arguments and results that are normal numbers or 0. A result below the least normal number may be
+// 0; where the processor takes such numbers for 0, one below twice the least may be.
 //
 // Sums of products are explicit: with fused multiply-add where the instruction set has it and rounded twice
 // where not, never as the compiler likes, so that an element's bits do not depend on its place.
