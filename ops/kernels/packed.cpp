@@ -33,18 +33,31 @@ namespace spool::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
+// A block of k has all rows of a block of m take it in, panel by panel. Long blocks save passes over c; the
+// first level of cache has room for about 32 KB of a panel, and 512 bits are served well from the second one
+// too.
 template <class T>
-constexpr Int k_block = 256 * 4 / static_cast<Int>(sizeof(T));
-constexpr Int m_block = 128;
+constexpr Int k_block = (panel_vectors == 4 ? 2048 : 1024) / static_cast<Int>(sizeof(T));
+constexpr Int m_block = panel_vectors == 4 ? 256 : 128;
+
+// A matrix that the second level of cache has no room for: tiles fetch the next panel while they work, and
+// share that between so many of them that memory is busy all the time.
+constexpr Int large_bytes = panel_vectors == 4 ? 1 << 20 : 1 << 19;
+constexpr Int fetching_tiles = panel_vectors == 4 ? 8 : 4;
+constexpr Int fetch_distance = 32;  // rows of the panel, when one tile is all that uses it
+constexpr Int streamed_rows = 3;    // so few wait for memory anyway, which does better undisturbed
 
 template <class T>
 struct Panel {
-  Int column, columns, width;  // width is in elements: one or two vectors
+  Int column, columns;
+  int vectors;
+  Int width;
 
   Panel(Int index, Int n)
       : column(index * panel_width<T>),
         columns(std::min(n - column, panel_width<T>)),
-        width(columns > lanes<T> ? panel_width<T> : lanes<T>) {}
+        vectors(static_cast<int>((columns + lanes<T> - 1) / lanes<T>)),
+        width(vectors * lanes<T>) {}
 };
 
 template <class T>
@@ -107,21 +120,28 @@ void pack(const T* b, Int ldb, bool transposed, Int k, Int n, Int first, Int las
     pack_panel(b, ldb, transposed, k, Panel<T>(p, n), packed + p * panel_width<T> * k);
 }
 
-/// How many panels a tile of so many rows may span, 4, 2 or 1: few rows need several to keep the processor
-/// busy.
-Int panels_at_once(Int height, Int panels) {
-  Int at_once = 4;
-  while (at_once > 1 && (at_once > panels || height * at_once * panel_vectors > most_vectors)) at_once /= 2;
-  return at_once;
+/// How many whole panels a tile spans. One to three rows need several to keep the processor busy.
+Int panels_at_once(Int rows, Int panels) {
+  if (panel_vectors > 2 || rows > 3 || panels < 2) return 1;
+  return rows == 1 && panels >= 4 ? 4 : 2;
 }
 
+/// The tile for so many rows of a panel, or of several whole ones, that fetches so many lines for each k.
 template <class T>
-TileFunction<T> tile_for(Int height, Int panels, bool narrow) {
-  const auto i = static_cast<std::size_t>(height - 1);
-  if (narrow) return tiles<T, 1, 1, false>[i];
-  return panels == 1   ? tiles<T, 1, panel_vectors, false>[i]
-         : panels == 2 ? tiles<T, 2, panel_vectors, false>[i]
-                       : tiles<T, 4, panel_vectors, false>[i];
+TileFunction<T> tile_for(Int rows, Int panels, int vectors, Int lines) {
+  const auto i = static_cast<std::size_t>(rows - 1);
+  if (vectors == 1) return tiles<T, 1, 1, false, 0>[i];
+  if constexpr (panel_vectors == 2) {
+    if (panels == 4) return tiles<T, 4, 2, false, 0>[i];
+    if (panels == 2) return tiles<T, 2, 2, false, 0>[i];
+    return lines == 0 ? tiles<T, 1, 2, false, 0>[i] : tiles<T, 1, 2, false, 1>[i];
+  } else {
+    if (vectors == 2) return tiles<T, 1, 2, false, 0>[i];
+    if (vectors == 3) return tiles<T, 1, 3, false, 0>[i];
+    if (lines == 0) return tiles<T, 1, 4, false, 0>[i];
+    if (lines == 1) return tiles<T, 1, 4, false, 1>[i];
+    return lines == 2 ? tiles<T, 1, 4, false, 2>[i] : tiles<T, 1, 4, false, 4>[i];
+  }
 }
 
 template <class T>
@@ -133,51 +153,59 @@ struct Product {
   Int k, n, first, last;
 };
 
-/// Rows [row, row + m), over k in [from, from + k).
+/// A block of rows takes in a block of k of the panels from p on, as many as a tile spans; says how many.
 template <class T>
-void product_block(const Product<T>& o, Int row, Int m, Int from, Int k) {
-  const Even heights(m, most_rows);
+Int product_panel(const Product<T>& o, Int p, Int row, Int m, Int from, Int k) {
+  constexpr Int panel_lines = panel_width<T> / line<T>;
+  const Panel<T> panel(p, o.n);
+  const Int at_once = panels_at_once(m, std::min(o.last, o.n / panel_width<T>) - p);
+  const Even heights(m, rows_for(panel.vectors));
+  const bool large = o.k * o.n * static_cast<Int>(sizeof(T)) >= large_bytes;
+  const bool fetch = large && panel.vectors == panel_vectors && m > streamed_rows;
+  const Int sharing = fetch ? std::min(heights.pieces, fetching_tiles) : 1;
+  const Int ahead = sharing > 1 ? o.k : fetch_distance;  // in rows of a panel
+  const Int step = panel_width<T> / sharing;
+  const T* right = o.packed + p * panel_width<T> * o.k + from * panel.width;
   const T* const* begin = from > 0 ? o.c : o.add;
-  for (Int p = o.first, at_once = 1; p < o.last; p += at_once) {
-    const Panel<T> panel(p, o.n);
-    const bool whole = panel.columns == panel_width<T>;
-    at_once = panels_at_once(heights.size(0), std::min(o.last, o.n / panel_width<T>) - p);
-    const T* right = o.packed + p * panel_width<T> * o.k + from * panel.width;
-    Int i = row;
-    for (Int piece = 0; piece < heights.pieces; ++piece) {
-      const Int height = heights.size(piece);
-      const Tile<T> t{.rows = o.a + i,
-                      .from = from,
-                      .left = nullptr,
-                      .right = right,
-                      .right_next = panel_width<T> * o.k,
-                      .k = k,
-                      .add = begin ? begin + i : nullptr,
-                      .c = o.c + i,
-                      .column = panel.column};
-      const auto run = tile_for<T>(height, at_once, panel.width == lanes<T>);
-      if (whole)
-        run(t);
-      else
-        edge_tile(run, t, height, panel.columns);
-      i += height;
-    }
+  for (Int piece = 0; piece < heights.pieces; ++piece) {
+    const Int height = heights.size(piece);
+    const Tile<T> t{.rows = o.a + row,
+                    .from = from,
+                    .left = nullptr,
+                    .right = right,
+                    .right_next = panel_width<T> * o.k,
+                    .k = k,
+                    .add = begin ? begin + row : nullptr,
+                    .c = o.c + row,
+                    .column = panel.column,
+                    .ahead = right + ahead * panel_width<T> + piece * k * step,
+                    .ahead_step = step};
+    const Int lines = fetch && piece < sharing ? (panel_lines + sharing - 1) / sharing : 0;
+    const auto run = tile_for<T>(height, at_once, panel.vectors, lines);
+    if (panel.columns == panel_width<T>)
+      run(t);
+    else
+      edge_tile(run, t, height, panel.columns);
+    row += height;
   }
+  return at_once;
 }
 
 template <class T>
 void rows_product(const T* const* a, const T* packed, const T* const* add, T* const* c, Int m, Int k, Int n,
                   Int first, Int last) {
   const Product<T> product{a, packed, add, c, k, n, first, last};
-  const Even row_blocks(m, m_block), k_blocks(k, k_block<T>);
+  const Even row_blocks(m, m_block);
+  // One tile's rows have no use for blocks of k, and an empty k is a block too.
+  const Even k_blocks(k, m <= rows_for(panel_vectors) ? std::max<Int>(k, 1) : k_block<T>);
   Int row = 0;
   for (Int i = 0; i < row_blocks.pieces; ++i) {
     const Int rows = row_blocks.size(i);
-    if (k == 0) product_block(product, row, rows, 0, 0);
     Int from = 0;
-    for (Int b = 0; b < k_blocks.pieces; ++b) {
-      product_block(product, row, rows, from, k_blocks.size(b));
-      from += k_blocks.size(b);
+    for (Int b = 0; b < std::max<Int>(k_blocks.pieces, 1); ++b) {
+      const Int block = k == 0 ? 0 : k_blocks.size(b);
+      for (Int p = first; p < last;) p += product_panel(product, p, row, rows, from, block);
+      from += block;
     }
     row += rows;
   }

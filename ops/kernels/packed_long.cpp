@@ -92,6 +92,17 @@ void gather_columns(const T* const* rows, Int count, Int column, Int columns, In
 }
 
 template <class T>
+TileFunction<T> tile_for(Int rows, Int vectors) {
+  const auto i = static_cast<std::size_t>(rows - 1);
+  if (vectors == panel_vectors) return tiles<T, 1, panel_vectors, true, 0>[i];
+  if constexpr (panel_vectors == 4) {
+    if (vectors == 2) return tiles<T, 1, 2, true, 0>[i];
+    if (vectors == 3) return tiles<T, 1, 3, true, 0>[i];
+  }
+  return tiles<T, 1, 1, true, 0>[i];
+}
+
+template <class T>
 struct Target {
   T* c;
   Int ldc;
@@ -101,7 +112,7 @@ struct Target {
 /// C's rows [i0, i1) take the block in; `left` and `right` are room for its packed operands.
 template <class T>
 void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* right) {
-  const Even heights(o.i1 - o.i0, most_rows);
+  const Even heights(o.i1 - o.i0, rows_for(panel_vectors));
   Int i = o.i0;
   T* to = left;
   for (Int piece = 0; piece < heights.pieces; ++piece) {
@@ -112,8 +123,8 @@ void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* 
   }
   for (Int j = o.j0; j < o.j1; j += panel_width<T>) {
     const Int columns = std::min(panel_width<T>, o.j1 - j);
-    const bool narrow = columns <= lanes<T>;
-    gather_columns(block.b, block.rows, j, columns, narrow ? lanes<T> : panel_width<T>, right);
+    const Int vectors = (columns + lanes<T> - 1) / lanes<T>;
+    gather_columns(block.b, block.rows, j, columns, vectors * lanes<T>, right);
     i = o.i0;
     for (Int piece = 0; piece < heights.pieces; ++piece) {
       const Int height = heights.size(piece);
@@ -128,8 +139,7 @@ void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* 
                       .add = begun ? c : nullptr,
                       .c = c,
                       .column = j};
-      const auto h = static_cast<std::size_t>(height - 1);
-      const auto run = narrow ? tiles<T, 1, 1, true>[h] : tiles<T, 1, panel_vectors, true>[h];
+      const auto run = tile_for<T>(height, vectors);
       if (columns == panel_width<T>)
         run(t);
       else

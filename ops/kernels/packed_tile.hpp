@@ -33,18 +33,24 @@ using Int = std::int64_t;
 template <class T>
 constexpr Int lanes = static_cast<Int>(hn::MaxLanes(hn::ScalableTag<T>()));
 
+// A tile has as many accumulators as leave registers for W's vectors and an element. With 32 registers it is
+// 6 rows of 4 vectors: fewer loads than 12 of 2.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+constexpr int panel_vectors = 4;
+constexpr int most_sums = 24;
+#else
 constexpr int panel_vectors = 2;
+constexpr int most_sums = 12;
+#endif
+constexpr int most_rows = 12;  // of any tile
+
 template <class T>
 constexpr Int panel_width = panel_vectors* lanes<T>;
+template <class T>
+constexpr Int line = 64 / static_cast<Int>(sizeof(T));  // elements in a cache line
 
-// With R x 2 accumulators, 2 vectors of W and a broadcast element, as many rows as there are registers for.
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
-constexpr int most_rows = 12;
-constexpr int most_vectors = 24;  // accumulators in a tile
-#else
-constexpr int most_rows = 6;
-constexpr int most_vectors = 12;
-#endif
+/// Rows of a tile of so many vectors.
+constexpr int rows_for(int vectors) { return std::min(most_rows, most_sums / vectors); }
 
 /// n things in the fewest pieces of at most `most`, as even as can be: the size of piece i is size(i).
 struct Even {
@@ -56,21 +62,37 @@ struct Even {
   Int size(Int i) const { return each + (i < more); }
 };
 
-/// What a tile works on. Its left operand is either rows that lie anywhere, or packed: [k][R].
+/// What a tile works on.
 template <class T>
 struct Tile {
   const T* const* rows;  // R rows of the left operand; element k of the tile is column from + k
   Int from;
-  const T* left;   // or the packed left operand, when rows is null
+  const T* left;   // or the left operand is packed: [k][R]
   const T* right;  // a panel [k][V * lanes]
   Int right_next;  // from there to the next panel
   Int k;
   const T* const* add;  // R rows to begin with, or null
   T* const* c;          // R rows
   Int column;           // of add and c
+
+  // What the next tiles need comes into the cache meanwhile: the lines at ahead + k * ahead_step or, when the
+  // left operand is packed, the line at ahead_rows[k] + ahead_step.
+  const T* ahead = nullptr;
+  const T* const* ahead_rows = nullptr;
+  Int ahead_step = 0;
 };
 
-template <class T, int R, int P, int V, bool Packed>
+/// Keeps a loaded vector in its register. Else GCC 12 may make it an operand in memory of each use, loaded
+/// each time.
+template <class Vec>
+HWY_INLINE void load_once([[maybe_unused]] Vec& v) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  asm("" : "+v"(v.raw));
+#endif
+}
+
+/// R rows by V vectors of P panels; Lines is how many cache lines are fetched ahead for each k.
+template <class T, int R, int P, int V, bool Packed, int Lines>
 void tile(const Tile<T>& t) {
   const hn::ScalableTag<T> d;
   using Vec = hn::Vec<decltype(d)>;
@@ -83,36 +105,56 @@ void tile(const Tile<T>& t) {
   }
   const T* row[R];
   SPOOL_UNROLL for (int i = 0; i < R; ++i) row[i] = Packed ? t.left + i : t.rows[i] + t.from;
-  const T* right = t.right;
-  const Int next = t.right_next, n = t.k;
+  const T *right = t.right, *ahead = t.ahead;
+  const Int next = t.right_next, n = t.k, step = t.ahead_step;
   for (Int k = 0; k < n; ++k) {
-    Vec w[P * V];
-    SPOOL_UNROLL for (int p = 0; p < P; ++p) {
-      SPOOL_UNROLL for (int j = 0; j < V; ++j) w[p * V + j] = hn::Load(d, right + p * next + j * lanes<T>);
-    }
-    SPOOL_UNROLL for (int i = 0; i < R; ++i) {
-      const Vec x = hn::Set(d, Packed ? row[0][k * R + i] : row[i][k]);
-      SPOOL_UNROLL for (int j = 0; j < P * V; ++j) sum[i][j] = hn::MulAdd(x, w[j], sum[i][j]);
+    const auto x = [&](int i) HWY_ATTR { return hn::Set(d, Packed ? row[0][k * R + i] : row[i][k]); };
+    const auto w = [&](int j) HWY_ATTR {
+      Vec v = hn::Load(d, right + j / V * next + j % V * lanes<T>);
+      load_once(v);
+      return v;
+    };
+    if constexpr (R > P * V) {  // the fewer of elements and vectors stay in registers
+      Vec ws[P * V];
+      SPOOL_UNROLL for (int j = 0; j < P * V; ++j) ws[j] = w(j);
+      SPOOL_UNROLL for (int i = 0; i < R; ++i) {
+        const Vec xi = x(i);
+        SPOOL_UNROLL for (int j = 0; j < P * V; ++j) sum[i][j] = hn::MulAdd(xi, ws[j], sum[i][j]);
+      }
+    } else {
+      Vec xs[R];
+      SPOOL_UNROLL for (int i = 0; i < R; ++i) xs[i] = x(i);
+      SPOOL_UNROLL for (int j = 0; j < P * V; ++j) {
+        const Vec wj = w(j);
+        SPOOL_UNROLL for (int i = 0; i < R; ++i) sum[i][j] = hn::MulAdd(xs[i], wj, sum[i][j]);
+      }
     }
     right += width;
+    if constexpr (Packed && Lines > 0) {
+      __builtin_prefetch(t.ahead_rows[k] + step, 0, 2);
+    } else if constexpr (Lines > 0) {
+      SPOOL_UNROLL for (int l = 0; l < Lines; ++l) __builtin_prefetch(ahead + l * line<T>, 0, 2);
+      ahead += step;
+    }
   }
+  T* to[R];
+  SPOOL_UNROLL for (int i = 0; i < R; ++i) to[i] = t.c[i] + t.column;
   SPOOL_UNROLL for (int i = 0; i < R; ++i) {
-    SPOOL_UNROLL for (int j = 0; j < P * V; ++j) hn::StoreU(sum[i][j], d, t.c[i] + t.column + j * lanes<T>);
+    SPOOL_UNROLL for (int j = 0; j < P * V; ++j) hn::StoreU(sum[i][j], d, to[i] + j * lanes<T>);
   }
 }
 
 template <class T>
 using TileFunction = void (*)(const Tile<T>&);
 
-template <class T, int P, int V, bool Packed, int... R>
+template <class T, int P, int V, bool Packed, int Lines, int... R>
 constexpr auto tiles_of(std::integer_sequence<int, R...>) {
-  return std::array<TileFunction<T>, sizeof...(R)>{tile<T, R + 1, P, V, Packed>...};
+  return std::array<TileFunction<T>, sizeof...(R)>{tile<T, R + 1, P, V, Packed, Lines>...};
 }
 
-/// tiles<...>[R - 1] is for R rows. A tile of several panels has room for fewer rows.
-template <class T, int P, int V, bool Packed>
-constexpr auto tiles =
-    tiles_of<T, P, V, Packed>(std::make_integer_sequence<int, std::min(most_rows, most_vectors / (P * V))>());
+/// tiles<...>[R - 1] is for R rows.
+template <class T, int P, int V, bool Packed, int Lines>
+constexpr auto tiles = tiles_of<T, P, V, Packed, Lines>(std::make_integer_sequence<int, rows_for(P* V)>());
 
 /// A tile at the right edge: `columns` of its V vectors exist.
 template <class T>
