@@ -82,7 +82,8 @@ Buffer numbers(Int n) {
   static std::mt19937 random(1);
   Buffer b(
       static_cast<float*>(::operator new(static_cast<std::size_t>(n) * sizeof(float), std::align_val_t(64))));
-  for (Int i = 0; i < n; ++i) b[i] = static_cast<float>(random() % 2001) / 1000 - 1;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+    b[i] = static_cast<float>(random() % 2001) / 1000 - 1;
   return b;
 }
 
@@ -175,7 +176,7 @@ const std::vector<std::string> columns{"ours", "OpenBLAS"};
 #endif
 
 void rows(const Shape& s, const Options& o) {
-  const auto [m, k, n] = s;
+  const Int m = s.m, k = s.k, n = s.n;
   const Buffer a = numbers(m * k), w = numbers(k * n), c = numbers(m * n),
                packed = numbers(kernels::packed_size<float>(k, n));
   kernels::pack(w.get(), n, false, k, n, Int(0), kernels::panels<float>(n), packed.get());
@@ -199,7 +200,7 @@ void rows(const Shape& s, const Options& o) {
 }
 
 void long_product(const Shape& s, const Options& o) {
-  const auto [m, k, n] = s;
+  const Int m = s.m, k = s.k, n = s.n;
   const Buffer a = numbers(k * m), b = numbers(k * n), c = numbers(m * n),
                scratch = numbers(kernels::long_scratch<float>(m, n));
   // As planned runs have it: a run for each of 25 rows, all in one piece of memory.
@@ -223,7 +224,7 @@ void long_product(const Shape& s, const Options& o) {
 }
 
 void packing(const Shape& s, const Options& o) {
-  const auto [m, k, n] = s;
+  const Int k = s.k, n = s.n;
   const Buffer w = numbers(k * n), packed = numbers(kernels::packed_size<float>(k, n));
   const auto pack = [&](bool transposed) {
     return [&, transposed] {

@@ -86,7 +86,7 @@ struct Tile {
 /// each time.
 template <class Vec>
 HWY_INLINE void load_once([[maybe_unused]] Vec& v) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+#if HWY_COMPILER_GCC_ACTUAL && HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
   asm("" : "+v"(v.raw));
 #endif
 }
