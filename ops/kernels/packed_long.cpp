@@ -49,10 +49,17 @@ Int long_parts(Int m, Int n) {
   return by_columns<T>(m, n) ? (n + panel_width<T> - 1) / panel_width<T> : (m + part_rows - 1) / part_rows;
 }
 
+/// A piece of the packed left operand has `height` elements of each row. Pieces lie a line further apart than
+/// they need, or their lines would all meet in a few sets of the first cache.
+template <class T>
+Int piece_size(Int rows) {
+  return rows_for(panel_vectors) * rows + line<T>;
+}
+
 template <class T>
 Int long_scratch(Int m, Int /*n*/) {
-  constexpr Int alignment = 64 / static_cast<Int>(sizeof(T));
-  return long_k_block<T> * (std::min(m, long_m_block) + panel_width<T>)+2 * alignment;
+  const Int pieces = Even(std::min(m, long_m_block), rows_for(panel_vectors)).pieces;
+  return pieces * piece_size<T>(long_k_block<T>) + long_k_block<T> * panel_width<T> + 2 * line<T>;
 }
 
 /// Rows of A and B, gathered from the runs.
@@ -84,10 +91,32 @@ struct Cursor {
 /// `columns` of each row from `column` on, one row after the other, each filled up to `width` with zeros.
 template <class T>
 void gather_columns(const T* const* rows, Int count, Int column, Int columns, Int width, T* to) {
-  for (Int i = 0; i < count; ++i, to += width) {
-    const T* from = rows[i] + column;
-    for (Int j = 0; j < columns; ++j) to[j] = from[j];
-    for (Int j = columns; j < width; ++j) to[j] = T(0);
+  if (columns == panel_width<T>) {
+    for (Int i = 0; i < count; ++i, to += width) std::copy_n(rows[i] + column, panel_width<T>, to);
+    return;
+  }
+  for (Int i = 0; i < count; ++i, to += width)
+    std::fill_n(std::copy_n(rows[i] + column, columns, to), width - columns, T(0));
+}
+
+/// Columns [begin, end) of the rows, cut into pieces of tiles' heights. Whole rows are read, in order. A
+/// piece of a row is written with a few elements too many, over which the next row is written.
+template <class T>
+void gather_left(const T* const* rows, Int count, Int begin, Int end, const Even& heights, T* to) {
+  constexpr Int most = 8;
+  static_assert(rows_for(panel_vectors) <= most);
+  const Int size = piece_size<T>(count);
+  for (Int k = 0; k < count; ++k) {
+    Int column = begin;
+    for (Int piece = 0; piece < heights.pieces; ++piece) {
+      const Int height = heights.size(piece);
+      T* const at = to + piece * size + k * height;
+      if (column + most <= end && k + 1 < count)
+        std::copy_n(rows[k] + column, most, at);
+      else
+        std::copy_n(rows[k] + column, height, at);
+      column += height;
+    }
   }
 }
 
@@ -113,26 +142,19 @@ struct Target {
 template <class T>
 void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* right) {
   const Even heights(o.i1 - o.i0, rows_for(panel_vectors));
-  Int i = o.i0;
-  T* to = left;
-  for (Int piece = 0; piece < heights.pieces; ++piece) {
-    const Int height = heights.size(piece);
-    gather_columns(block.a, block.rows, i, height, height, to);
-    to += height * block.rows;
-    i += height;
-  }
+  gather_left(block.a, block.rows, o.i0, o.i1, heights, left);
   for (Int j = o.j0; j < o.j1; j += panel_width<T>) {
     const Int columns = std::min(panel_width<T>, o.j1 - j);
     const Int vectors = (columns + lanes<T> - 1) / lanes<T>;
     gather_columns(block.b, block.rows, j, columns, vectors * lanes<T>, right);
-    i = o.i0;
+    Int i = o.i0;
     for (Int piece = 0; piece < heights.pieces; ++piece) {
       const Int height = heights.size(piece);
       T* c[most_rows];
       for (Int r = 0; r < height; ++r) c[r] = o.c + (i + r) * o.ldc;
       const Tile<T> t{.rows = nullptr,
                       .from = 0,
-                      .left = left + (i - o.i0) * block.rows,
+                      .left = left + piece * piece_size<T>(block.rows),
                       .right = right,
                       .right_next = 0,
                       .k = block.rows,
@@ -171,7 +193,8 @@ void long_product(std::span<const Run<T>> runs, Int m, Int n, Int ldc, T* c, boo
 
   const Even k_blocks(rows, long_k_block<T>), m_blocks(part.i1 - part.i0, long_m_block);
   T* const left = aligned(scratch);
-  T* const right = aligned(left + long_k_block<T> * std::min(m, long_m_block));
+  const Int pieces = Even(std::min(m, long_m_block), rows_for(panel_vectors)).pieces;
+  T* const right = aligned(left + pieces * piece_size<T>(long_k_block<T>));
   Cursor<T> cursor{runs};
   Block<T> block;
   for (Int b = 0; b < k_blocks.pieces; ++b) {
