@@ -22,7 +22,8 @@ class Param {
 
   /// Replaces the numbers. Throws ShapeError when the shape changes; the dtype is kept by conversion.
   void assign(const Tensor& value);
-  /// Direct access to change them in place; counts as a change (see version()).
+  /// Direct access to change them in place; counts as one change (see version()). Ask anew for each: what is
+  /// changed through a reference kept from before a run may not be seen by the next run.
   Tensor& edit();
   /// Grows at every change, so that whoever derived something from the numbers can tell.
   std::uint64_t version() const;

@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <functional>
 #include <random>
 #include <string>
@@ -205,6 +208,27 @@ TEST_CASE("the same bits with any number of threads, and when two tapes run at o
   other.join();
   CHECK(here == alone);
   CHECK(beside == alone);
+  set_threads(0);
+}
+
+TEST_CASE("a process that was forked has threads of its own") {
+#ifdef __SANITIZE_THREAD__
+  WARN("skipped: the thread sanitizer ends programs that start threads after a fork");
+  return;
+#endif
+  set_threads(3);
+  const auto run = [] {
+    Tape tape;
+    const Vars wanted = trained<Lstm>(tape, {.input = 40, .hidden = 48}, 7, 33);
+    tape.run(wanted);
+    return tape.value(wanted.back());
+  };
+  const double here = run();
+  const pid_t child = fork();
+  if (child == 0) _exit(run() == here ? 0 : 1);
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
   set_threads(0);
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
@@ -27,6 +28,7 @@ int default_threads() {
 std::mutex mutex;  // guards what follows
 int wanted = 0;
 std::unique_ptr<run::Team> the_team;
+pid_t team_process = 0;  // a process that was forked has the team's memory, but not its threads
 
 }  // namespace
 
@@ -47,8 +49,10 @@ Lease::Lease() : lock_(mutex, std::try_to_lock) {
   if (!lock_.owns_lock()) return;
   if (wanted == 0) wanted = default_threads();
   if (wanted == 1) return;
+  if (the_team != nullptr && team_process != getpid()) static_cast<void>(the_team.release());
   if (the_team == nullptr || the_team->size() != wanted) {
     the_team.reset();
+    team_process = getpid();
     the_team = std::make_unique<Team>(wanted);
   }
   team_ = the_team.get();
