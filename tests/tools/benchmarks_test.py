@@ -122,6 +122,19 @@ class Runs(unittest.TestCase):
         self.assertEqual(found, {"median_ms": 91, "nodes": 6})
 
 
+class Regress(unittest.TestCase):
+    def test_ratios_are_of_new_to_base(self):
+        new, base = Command("new:rnn"), Command("base:rnn")
+        runner = Recorded({new: [{"median_ms": 11}, {"median_ms": 30}], base: [{"median_ms": 10}, {"median_ms": 20}]})
+        self.assertEqual(script("regress").ratios(runner, "a", Figure(OURS, "median_ms"), 2), [1.1, 1.5])
+        self.assertEqual(runner.order, ["new:rnn", "base:rnn", "base:rnn", "new:rnn"])
+
+    def test_a_figure_that_one_side_lacks(self):
+        regress = script("regress")
+        runner = Recorded({Command("new:rnn"): [{"median_ms": 1}], Command("base:rnn"): [{}]})
+        self.assertRaises(runs.RunError, regress.ratios, runner, "a", Figure(OURS, "median_ms"), 1)
+
+
 class Compare(unittest.TestCase):
     def setUp(self):
         self.compare = script("compare")
