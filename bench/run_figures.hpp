@@ -1,8 +1,9 @@
-// What runs say of themselves: how long it took to find or make their plan and to carry it out.
-// Nothing at all while tapes have no run_stats().
+// What the runs of a tape say of themselves: how long it took to find or make their plan and to carry it out.
 #pragma once
 
 #include "measure.hpp"
+
+#include <spool/graph/tape.hpp>
 
 #include <string>
 #include <vector>
@@ -11,41 +12,26 @@ namespace bench {
 
 class RunFigures {
  public:
-  /// After each run, of a spool::Tape.
-  template <class T>
-  void note(const T& tape) {
-    if constexpr (requires { tape.run_stats().plan_ns; }) {
-      const auto stats = tape.run_stats();
-      plan_.push_back(static_cast<double>(stats.plan_ns));
-      run_.push_back(static_cast<double>(stats.run_ns));
-      steps_ = static_cast<std::int64_t>(stats.steps);
-      plans_ = static_cast<std::int64_t>(stats.plans);
-      hits_ = static_cast<std::int64_t>(stats.hits);
-    }
+  /// After each run.
+  void note(const spool::Tape& tape) {
+    last_ = tape.run_stats();
+    plan_.push_back(static_cast<double>(last_.plan_ns) * 1e-6);
+    run_.push_back(static_cast<double>(last_.run_ns) * 1e-6);
   }
 
-  /// Medians over the runs, and how many plans were made and found.
+  /// Medians over the runs; of all runs of the tape, the plans made and found.
   void append_to(boost::json::object& figures) const {
-    if (plan_.empty()) return;
-    figures["plan_ms"] = rounded(median(plan_) * 1e-6);
-    figures["planned_run_ms"] = rounded(median(run_) * 1e-6);
-    figures["plan_steps"] = steps_;
-    figures["plans"] = plans_;
-    figures["plan_hits"] = hits_;
+    figures["plan_ms"] = rounded(median(plan_));
+    figures["planned_run_ms"] = rounded(median(run_));
+    figures["plan_steps"] = last_.steps;
+    figures["plans"] = last_.plans;
+    figures["plan_hits"] = last_.hits;
+    figures["arena_mb"] = rounded(static_cast<double>(last_.arena_bytes) * 1e-6);
   }
 
  private:
   std::vector<double> plan_, run_;
-  std::int64_t steps_ = 0, plans_ = 0, hits_ = 0;
+  spool::RunStats last_;
 };
-
-/// Seconds that the last run took to find or make its plan; 0 where tapes don't say.
-template <class T>
-double plan_seconds(const T& tape) {
-  if constexpr (requires { tape.run_stats().plan_ns; })
-    return static_cast<double>(tape.run_stats().plan_ns) * 1e-9;
-  else
-    return 0;
-}
 
 }  // namespace bench
