@@ -4,6 +4,7 @@
 #include <spool/graph/error.hpp>
 #include <spool/graph/print.hpp>
 #include <spool/graph/run/plain.hpp>
+#include <spool/graph/run/stepper.hpp>
 #include <spool/graph/run/threads.hpp>
 #include <spool/graph/snapshot.hpp>
 #include <spool/graph/state.hpp>

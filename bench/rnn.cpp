@@ -276,28 +276,14 @@ template <class M>
 Outcome stream(const Options& o, const M& model) {
   constexpr int steps = 200;  // in a repeat, since one step is too short to time
   RandomTokens tokens(o.vocab, static_cast<std::size_t>(o.batch));
-  Tape tape;
-  const Var x = tape.input(Shape{1, o.batch}, "x");
-  auto carried = model.zero_state(o.batch);
-  const auto state = carried.on(tape);
-  const auto out = model(x, state, false);
-  Vars wanted = flatten(out.state);
-  wanted.push_back(out.ys);
+  Stepper stepper(Shape{1, o.batch}, model.zero_state(o.batch),
+                  [&](Var token, const auto& state) { return model(token, state, /*training=*/false); });
   Outcome all;
-  bench::RunFigures runs;
   all.times = bench::repeat(o.repeats, [&] {
-    for (int i = 0; i < steps; ++i) {
-      tape.set(x, tokens.next());
-      carried.bind(state);
-      tape.run(wanted);
-      carried = Carried(out.state);
-    }
-    runs.note(tape);
+    for (int i = 0; i < steps; ++i) stepper.step(tokens.next());
   });
-  runs.append_to(all.more);
   for (double& t : all.times) t /= steps;
   all.more["step_us"] = bench::rounded(bench::median(all.times) * 1e6);
-  all.more["nodes"] = tape.size();
   all.more["peak_mb"] = bench::rounded(bench::peak_megabytes());
   return all;
 }

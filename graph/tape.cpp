@@ -157,6 +157,16 @@ void Tape::set(Var v, std::span<const int> ids) {
   set(v, Tensor(v.shape(), std::vector<double>(ids.begin(), ids.end())));
 }
 
+Tensor& Tape::edit(Var v) {
+  check(v, "edit");
+  if (!is_input(op(v.id()))) throw TapeError(fmt::format("edit: {} is not an input", label(v.id())));
+  detail::InputSlot& slot = c_->inputs[static_cast<std::size_t>(attrs(v.id())[0])];
+  if (!slot.bound) slot.value = Tensor(shape(v.id()), dtype());
+  slot.bound = true;
+  ++c_->bindings;
+  return slot.value;
+}
+
 // --- reading
 
 std::size_t Tape::bytes() const { return c_->bytes(); }

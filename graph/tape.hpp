@@ -74,6 +74,9 @@ class Tape {
   /// New data for an input of this tape; ShapeError when the shape differs.
   void set(Var input, const Tensor& value);
   void set(Var input, std::span<const int> ids);
+  /// Direct access to an input's data (zeros when there was none yet), to change numbers in place; counts as
+  /// a change.
+  Tensor& edit(Var input);
 
   // --- running --------------------------------------------------------------------------------------------
 

@@ -44,32 +44,20 @@ int choose(const spool::Tensor& scores, const Options& o, spool::Philox& random)
 
 template <class R>
 void write(const CharLm<R>& model, const spool::Vocabulary& vocabulary, const Options& o) {
-  spool::Tape tape;
-  const spool::Var token = tape.input(spool::Shape{1, 1}, "character");
-  auto carried = model.zero_state(1);
-  const auto state = carried.on(tape);
-  const auto after = model(token, state, /*training=*/false);
-  spool::Vars wanted = spool::flatten(after.state);
-  wanted.push_back(after.ys);
-
-  const auto read = [&](int character) {
-    tape.set(token, std::span(&character, 1));
-    carried.bind(state);
-    tape.run(wanted);
-    carried = spool::Carried(after.state);
-    return tape.read(after.ys);
-  };
+  spool::Stepper stepper(
+      spool::Shape{1, 1}, model.zero_state(1),
+      [&](spool::Var character, const auto& state) { return model(character, state, /*training=*/false); });
 
   spool::Philox random(o.seed);
   std::vector<int> prime = vocabulary.encode(o.prime, "--prime");
   if (prime.empty()) prime = {0};  // the lowest symbol: the end of a line, in most texts
   spool::Tensor last;
-  for (int character : prime) last = read(character);
+  for (int character : prime) last = stepper.step(character);
   fmt::print("{}", o.prime);
   for (int i = 0; i < o.length; ++i) {
     const int character = choose(last, o, random);
     fmt::print("{}", vocabulary.decode(character));
-    last = read(character);
+    last = stepper.step(character);
   }
   fmt::print("\n");
 }

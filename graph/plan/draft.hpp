@@ -138,11 +138,12 @@ std::int64_t product_cols(const Draft& d, Id n);
 
 // The passes, in the order they run. Each can be switched off (Options), except those that a plan can't do
 // without: read and emit.
-void read_tape(Draft& d, std::span<const Var> wanted);  ///< live nodes, numbers folded, slices as layouts
-void order_nodes(Draft& d);                             ///< drops what nothing wanted depends on
-void join_sums(Draft& d);                               ///< sums of products, and of what is then summed
-void change_selections(Draft& d);                       ///< products of a table's rows, once for each row
-void fuse_elementwise(Draft& d);                        ///< clusters, and the copies that operands need
+/// Live nodes, numbers folded, slices as layouts.
+void read_tape(Draft& d, std::span<const Var> wanted, std::span<const Var> given = {});
+void order_nodes(Draft& d);        ///< drops what nothing wanted depends on
+void join_sums(Draft& d);          ///< sums of products, and of what is then summed
+void change_selections(Draft& d);  ///< products of a table's rows, once for each row
+void fuse_elementwise(Draft& d);   ///< clusters, and the copies that operands need
 void make_units(Draft& d);
 void group_units(Draft& d);  ///< units that can run as one
 void place_values(Draft& d);

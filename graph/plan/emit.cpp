@@ -313,8 +313,8 @@ class Emitter {
 Plan emit_plan(Draft& d) { return Emitter(d).emit(); }
 
 namespace {
-void run_passes(Draft& d, std::span<const Var> wanted) {
-  read_tape(d, wanted);
+void run_passes(Draft& d, std::span<const Var> wanted, std::span<const Var> given = {}) {
+  read_tape(d, wanted, given);
   if (d.options.sums) join_sums(d);
   if (d.options.select) change_selections(d);
   order_nodes(d);
@@ -325,15 +325,16 @@ void run_passes(Draft& d, std::span<const Var> wanted) {
 }
 }  // namespace
 
-Plan make_plan(Tape& tape, std::span<const Var> wanted, const Options& options) {
+Plan make_plan(Tape& tape, std::span<const Var> wanted, const Options& options, std::span<const Var> given) {
   Draft d(tape, options);
-  run_passes(d, wanted);
+  run_passes(d, wanted, given);
   return emit_plan(d);
 }
 
-std::string plan_text(Tape& tape, std::span<const Var> wanted, const Options& options, bool with_reasons) {
+std::string plan_text(Tape& tape, std::span<const Var> wanted, const Options& options, bool with_reasons,
+                      std::span<const Var> given) {
   Draft d(tape, options);
-  run_passes(d, wanted);
+  run_passes(d, wanted, given);
   return to_text(d, with_reasons);
 }
 

@@ -33,9 +33,9 @@ Options parse_options(std::string_view text) {
   return o;
 }
 
-Options options_from_environment() {
-  const char* text = std::getenv("SPOOL_PLAN");
-  return parse_options(text == nullptr ? "" : text);
+Options chosen_options(std::string_view text) {
+  const char* variable = std::getenv("SPOOL_PLAN");
+  return parse_options(!text.empty() ? text : variable != nullptr ? variable : "");
 }
 
 }  // namespace spool::plan

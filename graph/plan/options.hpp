@@ -20,7 +20,7 @@ struct Options {
 /// "plain", or names of passes to leave out, each after a minus: "-fuse,-group". Throws TapeError for others.
 Options parse_options(std::string_view text);
 
-/// What the environment variable SPOOL_PLAN says; the default where it is not set.
-Options options_from_environment();
+/// What the text says, or, where it is empty, the environment variable SPOOL_PLAN.
+Options chosen_options(std::string_view text);
 
 }  // namespace spool::plan

@@ -118,10 +118,13 @@ struct Plan {
   std::uint32_t nodes = 0;             ///< live nodes that it runs
 };
 
-/// Makes the plan that computes the wanted nodes.
-Plan make_plan(Tape& tape, std::span<const Var> wanted, const Options& options);
+/// Makes the plan that computes the wanted nodes. Those that are `given` count as leaves: whoever runs the
+/// plan brings their values along.
+Plan make_plan(Tape& tape, std::span<const Var> wanted, const Options& options,
+               std::span<const Var> given = {});
 
 /// The same plan as text, one line a step; with reasons, a second one about what it joined and why not more.
-std::string plan_text(Tape& tape, std::span<const Var> wanted, const Options& options, bool with_reasons);
+std::string plan_text(Tape& tape, std::span<const Var> wanted, const Options& options, bool with_reasons,
+                      std::span<const Var> given = {});
 
 }  // namespace spool::plan

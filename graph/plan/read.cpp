@@ -11,7 +11,8 @@ namespace {
 
 class Reader {
  public:
-  Reader(Draft& d, std::span<const Var> wanted) : d_(d), wanted_(wanted) {}
+  Reader(Draft& d, std::span<const Var> wanted, std::span<const Var> given)
+      : d_(d), wanted_(wanted), given_(given) {}
 
   void read() {
     mark_live();
@@ -34,14 +35,19 @@ class Reader {
     for (Id id = top; id-- > 0;) {
       if (local_[id] == none) continue;
       ++live_;
+      if (is_given(id)) continue;
       for (Id o : d_.tape.operands(id)) local_[o] = 0, ++operands;
     }
     d_.operands.reserve(operands + live_ / 4);
   }
 
+  bool is_given(Id id) const {
+    return std::ranges::any_of(given_, [&](const Var& v) { return v.id() == id; });
+  }
+
   void add(Id id) {
     const auto n = static_cast<Id>(d_.nodes.size());
-    const auto ids = d_.tape.operands(id);
+    const auto ids = is_given(id) ? std::span<const Id>() : d_.tape.operands(id);
     Node node{id,
               Role::eval,
               0,
@@ -53,7 +59,10 @@ class Reader {
     d_.nodes.push_back(node);
     const std::int64_t size = d_.tape.shape(id).size();
     d_.nodes[n].layout = dense(n, size);
-    classify(n, size);
+    if (is_given(id))
+      d_.nodes[n].role = Role::leaf;
+    else
+      classify(n, size);
   }
 
   void classify(Id n, std::int64_t size) {
@@ -170,7 +179,7 @@ class Reader {
   }
 
   Draft& d_;
-  std::span<const Var> wanted_;
+  std::span<const Var> wanted_, given_;
   std::vector<Id> local_;  // by node of the tape
   std::size_t live_ = 0;
 };
@@ -215,6 +224,8 @@ Id Draft::rows_of(const std::vector<Id>& parts, bool any_order) {
   return node;
 }
 
-void read_tape(Draft& d, std::span<const Var> wanted) { Reader(d, wanted).read(); }
+void read_tape(Draft& d, std::span<const Var> wanted, std::span<const Var> given) {
+  Reader(d, wanted, given).read();
+}
 
 }  // namespace spool::plan

@@ -34,6 +34,14 @@ void compute_scalars(const plan::Plan& plan, const Tape& tape, std::vector<T>& v
   }
 }
 
+// The leaf that a step packs, when there is one whose versions can be told.
+const Leaf* packed_leaf(const plan::Step& step, const std::vector<Leaf>& leaves) {
+  const auto* p = std::get_if<plan::Pack>(&step);
+  if (p == nullptr || p->from.base < plan::Ref::first_leaf) return nullptr;
+  const Leaf& leaf = leaves[p->from.base - plan::Ref::first_leaf];
+  return leaf.identity != nullptr ? &leaf : nullptr;
+}
+
 // Keeps the first thing that went wrong in any thread.
 class Failure {
  public:
@@ -55,16 +63,26 @@ class Failure {
 
 }  // namespace
 
+Leaf leaf_of(const Tape& tape, std::uint32_t id) {
+  if (is_input(tape.op(id))) return {&tape.bound(id)};
+  const Param& p = tape.param_at(id);
+  return {&p.value(), p.identity(), p.version()};
+}
+
 template <class T>
-void Executor<T>::bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape) {
+void Executor<T>::bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape,
+                       const LeafOf& leaf_of) {
   arena_.reserve(static_cast<std::size_t>(plan.arena));
   memory.packed.reserve(static_cast<std::size_t>(plan.packed));
   memory.state.resize(plan.steps.size());
+  scratch_elements_ = static_cast<std::size_t>(scratch_size<T>(plan));
   compute_scalars(plan, tape, scalars_);
   bases_.assign({arena_.data(), scalars_.data()});
+  leaves_.clear();
   std::size_t conversions = 0;
   for (const std::uint32_t id : plan.leaves) {
-    const Tensor& value = is_input(tape.op(id)) ? tape.bound(id) : tape.param_at(id).value();
+    leaves_.push_back(leaf_of(id));
+    const Tensor& value = *leaves_.back().value;
     if (value.shape() != tape.shape(id)) throw ShapeError("a parameter has another shape than its node");
     value.visit([&]<class U>(std::span<const U> from) {
       if constexpr (std::is_same_v<U, T>) {
@@ -76,24 +94,17 @@ void Executor<T>::bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape
       }
     });
   }
+  packed_.assign(plan.steps.size(), false);
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    if (const Leaf* leaf = packed_leaf(plan.steps[i], leaves_))
+      packed_[i] = memory.state[i].identity == leaf->identity && memory.state[i].version == leaf->version;
 }
 
 template <class T>
 void Executor<T>::execute(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, Team* team) {
-  bind(plan, memory, tape);
   const int threads = team == nullptr ? 1 : team->size();
   if (scratch_.size() < static_cast<std::size_t>(threads)) scratch_.resize(static_cast<std::size_t>(threads));
-  for (Memory<T>& m : scratch_) m.reserve(static_cast<std::size_t>(scratch_size<T>(plan)));
-
-  // Whether a pack step's parameter is packed already.
-  const auto packed_still = [&](const plan::Pack& p, std::size_t step) {
-    if (p.from.base < plan::Ref::first_leaf) return false;
-    const std::uint32_t leaf = plan.leaves[p.from.base - plan::Ref::first_leaf];
-    if (!is_param(tape.op(leaf))) return false;
-    const Param& param = tape.param_at(leaf);
-    const auto& known = memory.state[step];
-    return known.param == param.identity() && known.version == param.version() + 1;
-  };
+  for (Memory<T>& m : scratch_) m.reserve(scratch_elements_);
 
   Failure failure;
   const auto work = [&](int thread) {
@@ -107,16 +118,10 @@ void Executor<T>::execute(const plan::Plan& plan, PlanMemory<T>& memory, const T
                              thread,
                              threads};
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+      if (packed_[i]) continue;
       if (!failure.happened()) {
         try {
-          std::visit(
-              [&]<class S>(const S& step) {
-                if constexpr (std::is_same_v<S, plan::Pack>) {
-                  if (packed_still(step, i)) return;
-                }
-                run_step(step, context);
-              },
-              plan.steps[i]);
+          std::visit([&](const auto& step) { run_step(step, context); }, plan.steps[i]);
         } catch (...) {
           failure.keep();
         }
@@ -131,11 +136,9 @@ void Executor<T>::execute(const plan::Plan& plan, PlanMemory<T>& memory, const T
   failure.rethrow();
 
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
-    if (const auto* p = std::get_if<plan::Pack>(&plan.steps[i]);
-        p != nullptr && p->from.base >= plan::Ref::first_leaf) {
-      const std::uint32_t leaf = plan.leaves[p->from.base - plan::Ref::first_leaf];
-      if (is_param(tape.op(leaf)))
-        memory.state[i] = {tape.param_at(leaf).identity(), tape.param_at(leaf).version() + 1};
+    if (const Leaf* leaf = packed_[i] ? nullptr : packed_leaf(plan.steps[i], leaves_)) {
+      memory.state[i] = {leaf->identity, leaf->version};
+      packed_[i] = true;
     }
 }
 

@@ -8,20 +8,41 @@
 #include <spool/graph/run/team.hpp>
 #include <spool/graph/tape.hpp>
 
+#include <algorithm>
+#include <functional>
 #include <vector>
 
 namespace spool::run {
 
-/// What a plan keeps from one run to the next: its packed weights, and of which parameters they are.
+/// What a plan keeps from one run to the next: its packed weights, and of which values they are.
 template <class T>
 struct PlanMemory {
   struct Packed {
-    const void* param = nullptr;
+    const void* identity = nullptr;
     std::uint64_t version = 0;
   };
   Memory<T> packed;
   std::vector<Packed> state;  ///< by step
 };
+
+/// The data of a leaf. What has an identity is packed once for each version of it.
+struct Leaf {
+  const Tensor* value;
+  const void* identity = nullptr;
+  std::uint64_t version = 0;
+};
+
+/// The data of an input or a parameter of a tape.
+Leaf leaf_of(const Tape& tape, std::uint32_t id);
+
+/// The elements of a result, side by side.
+template <class T>
+void copy_block(const plan::Block& block, const T* data, T* to) {
+  const T* row = data + block.at.offset;
+  for (std::int64_t r = 0; r < block.rows; ++r, row += block.stride, to += block.cols)
+    block.step == 1 ? static_cast<void>(std::copy_n(row, block.cols, to))
+                    : static_cast<void>(std::fill_n(to, block.cols, *row));
+}
 
 template <class T>
 class Executor {
@@ -30,22 +51,31 @@ class Executor {
   /// data), whose elements lie at data + block.at.offset. `team` may be null. Throws what evals throw.
   template <class Take>
   void run(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, Team* team, Take&& take) {
+    bind(plan, memory, tape, [&tape](std::uint32_t id) { return leaf_of(tape, id); });
     execute(plan, memory, tape, team);
     for (std::size_t i = 0; i < plan.results.size(); ++i)
-      take(i, plan.results[i], bases_[plan.results[i].at.base]);
+      take(i, plan.results[i], base(plan.results[i].at.base));
   }
+
+  // run() in parts, for who runs one plan over and over: bind() whenever leaves have moved to another place
+  // or another version, execute() each time.
+
+  using LeafOf = std::function<Leaf(std::uint32_t)>;  ///< by node of the tape
+  void bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, const LeafOf& leaf_of);
+  void execute(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, Team* team);
+  const T* base(std::uint32_t b) const { return bases_[b]; }
 
   std::size_t bytes() const { return arena_.bytes(); }
 
  private:
-  void execute(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, Team* team);
-  void bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape);
-
   Memory<T> arena_;
   std::vector<Memory<T>> scratch_;  // of each thread
   std::vector<T> scalars_;
   std::vector<const T*> bases_;
   std::vector<std::vector<T>> converted_;
+  std::vector<Leaf> leaves_;
+  std::size_t scratch_elements_ = 0;
+  std::vector<bool> packed_;  // by step: whether it packs what is packed already
 };
 
 extern template class Executor<float>;

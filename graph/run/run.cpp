@@ -59,14 +59,6 @@ std::uint64_t nanoseconds_since(std::chrono::steady_clock::time_point start) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());
 }
 
-template <class T>
-void copy_block(const plan::Block& block, const T* data, T* to) {
-  const T* row = data + block.at.offset;
-  for (std::int64_t r = 0; r < block.rows; ++r, row += block.stride, to += block.cols)
-    block.step == 1 ? static_cast<void>(std::copy_n(row, block.cols, to))
-                    : static_cast<void>(std::fill_n(to, block.cols, *row));
-}
-
 // Plans by what they serve, the last used first, and the memory that they run in.
 template <class T>
 class Planned {
@@ -76,7 +68,7 @@ class Planned {
     Entry& entry = find(tape, wanted, options, stats);
     const auto start = std::chrono::steady_clock::now();
     const auto take = [&](std::size_t i, const plan::Block& block, const T* data) {
-      copy_block(block, data, values.slot(wanted[i], tape.dtype()).template as<T>().data());
+      run::copy_block(block, data, values.slot(wanted[i], tape.dtype()).template as<T>().data());
     };
     if (entry.plan.work < least_shared_work) {
       executor_.run(entry.plan, entry.memory, tape, nullptr, take);
@@ -128,10 +120,7 @@ void compute_plain(Tape& tape, std::span<const Var> wanted, Values& values) {
     values.slot(wanted[i], tape.dtype()) = Tensor(wanted[i].shape(), std::move(results[i]));
 }
 
-plan::Options options_of(const Tape& tape) {
-  const std::string& text = tape.options().plan;
-  return text.empty() ? plan::options_from_environment() : plan::parse_options(text);
-}
+plan::Options options_of(const Tape& tape) { return plan::chosen_options(tape.options().plan); }
 
 // A planned run that fails is run again plainly, which says what is wrong and where.
 template <class T>
