@@ -146,6 +146,89 @@ TEST_CASE("models of an embedding give the same plain and under every set of pas
   CHECK(count(text, "eval      scatter_rows_add [3, 20]") == 1);
 }
 
+namespace {
+
+// Sentences of these lengths, each recorded for itself: a bidirectional LSTM, a class for each word.
+Vars tagged(Tape& tape, const std::vector<int>& lengths) {
+  const Init init{.seed = 6};
+  const Embedding table(init.named("table"), 30, 3);
+  const Lstm lstm(init, {.input = 3, .hidden = 4, .bidirectional = true});
+  const Linear head(init.named("head"), 8, 5);
+  Var loss;
+  int word = 0;
+  for (const int n : lengths) {
+    std::vector<int> words, labels;
+    for (int i = 0; i < n; ++i) words.push_back(7 * ++word % 30), labels.push_back(word % 5);
+    const Var ys = lstm.unroll(reshape(table(tape.tokens({n}, words)), {n, 1, 3})).ys;
+    const Var each = cross_entropy(head(ys), tape.tokens({n, 1}, labels), {.reduction = Reduction::sum});
+    loss = loss.valid() ? loss + each : each;
+  }
+  Vars wanted = grad(loss, parameters(table, lstm, head));
+  wanted.push_back(loss);
+  return wanted;
+}
+
+// Trees of these numbers of leaves, each recorded for itself; `shape` draws how they branch.
+Vars trees(Tape& tape, const std::vector<int>& leaves, std::uint32_t shape) {
+  const Init init{.seed = 7};
+  const Embedding table(init.named("table"), 30, 3);
+  const Linear join(init.named("join"), 6, 3), gate(init.named("gate"), 6, 3), head(init.named("head"), 3, 5);
+  std::mt19937 engine(shape);
+  Var loss;
+  int word = 0;
+  for (const int n : leaves) {
+    std::vector<int> words;
+    for (int i = 0; i < n; ++i) words.push_back(11 * ++word % 30);
+    const Var xs = table(tape.tokens({n}, words));
+    std::vector<Var> parts;
+    for (int i = 0; i < n; ++i) parts.push_back(slice(xs, 0, i, i + 1));
+    while (parts.size() > 1) {
+      const auto at = static_cast<std::ptrdiff_t>(engine() % (parts.size() - 1));
+      const Var left = parts[static_cast<std::size_t>(at)], right = parts[static_cast<std::size_t>(at) + 1];
+      const Var both = concat({left, right}, 1);
+      parts[static_cast<std::size_t>(at)] = tanh(join(both)) * sigmoid(gate(both)) + left;
+      parts.erase(parts.begin() + at + 1);
+    }
+    const Var each = cross_entropy(head(parts[0]), tape.tokens({1}, {n % 5}), {.reduction = Reduction::sum});
+    loss = loss.valid() ? loss + each : each;
+  }
+  Vars wanted = grad(loss, parameters(table, join, gate, head));
+  wanted.push_back(loss);
+  return wanted;
+}
+
+}  // namespace
+
+TEST_CASE("sentences and trees recorded one by one give the same plain and under every set of passes") {
+  for (std::uint32_t seed = 0; seed < 12; ++seed) {
+    std::mt19937 engine(seed);
+    std::vector<int> sizes(1 + engine() % 6);
+    for (int& n : sizes) n = 1 + static_cast<int>(engine() % 7);
+    const DType dtype = seed % 2 == 0 ? DType::f32 : DType::f64;
+    check_masks(fmt::format("sentences of seed {}", seed), dtype, [&](Tape& t) { return tagged(t, sizes); });
+    check_masks(fmt::format("trees of seed {}", seed), dtype, [&](Tape& t) { return trees(t, sizes, seed); });
+  }
+}
+
+TEST_CASE("sentences and trees recorded one by one run level by level, however many there are") {
+  const auto plan = [](auto&& record, const std::vector<int>& sizes) {
+    Tape tape;
+    return tape.plan_text(record(tape, sizes));
+  };
+  const auto few = plan(tagged, {4, 2}), many = plan(tagged, {4, 2, 3, 1, 4, 2, 3, 3, 1});
+  INFO(few << '\n' << many);
+  CHECK(count(many, "product ") == count(few, "product "));
+  CHECK(count(many, "eval      take_rows") == 1);
+  CHECK(count(many, "eval      scatter_rows_add") == 1);
+  CHECK(count(many, "x param \"weight_hh_l0\"") == 4 + 3);  // one a step, both ways
+  const auto caterpillars = [](Tape& t, const std::vector<int>& sizes) { return trees(t, sizes, 1); };
+  const auto two = plan(caterpillars, {6, 3}), nine = plan(caterpillars, {6, 3, 2, 5, 4, 3, 2, 6, 1});
+  INFO(two << '\n' << nine);
+  CHECK(count(nine, "product ") == count(two, "product "));
+  CHECK(count(nine, "eval      take_rows") == 1);
+  CHECK(count(nine, "eval      scatter_rows_add") == 1);
+}
+
 TEST_CASE("random recordings give the same plain and under every set of passes") {
   for (std::uint32_t seed = 0; seed < 150; ++seed)
     check_masks(fmt::format("random graph of seed {}", seed), DType::f64, [&](Tape& tape) {

@@ -121,6 +121,8 @@ struct Draft {
   Layout stored(Layout l) const;
   /// A node with the elements of v side by side.
   Id copy_of(Id v);
+  /// A node with the elements of v under another shape.
+  Id view_as(Id v, const Shape& shape);
   /// A node with the rows of all these, one after the other; in any order if it is for a sum over rows.
   Id rows_of(const std::vector<Id>& parts, bool any_order);
 
@@ -142,7 +144,7 @@ std::int64_t product_cols(const Draft& d, Id n);
 void read_tape(Draft& d, std::span<const Var> wanted, std::span<const Var> given = {});
 void order_nodes(Draft& d);        ///< drops what nothing wanted depends on
 void join_sums(Draft& d);          ///< sums of products, and of what is then summed
-void change_selections(Draft& d);  ///< products of a table's rows, once for each row
+void change_selections(Draft& d);  ///< rows of a table, and products of them, at once
 void fuse_elementwise(Draft& d);   ///< clusters, and the copies that operands need
 void make_units(Draft& d);
 void group_units(Draft& d);  ///< units that can run as one

@@ -208,6 +208,13 @@ Id Draft::copy_of(Id v) {
   return it->second;
 }
 
+Id Draft::view_as(Id v, const Shape& s) {
+  if (shape(v) == s) return v;
+  const Id view = add_node(nodes[v].tape, Role::view, s, std::array{v});
+  nodes[view].layout = nodes[v].layout;
+  return view;
+}
+
 Id Draft::rows_of(const std::vector<Id>& parts, bool any_order) {
   std::vector<Id> sorted = parts;
   std::ranges::sort(sorted);

@@ -1,5 +1,6 @@
-// Products of selected rows. An embedding looks up many rows of a small table; what multiplies each of them
-// can multiply the table's rows instead, once each:
+// Selected rows. Sequences that are recorded one by one look up their rows one by one: all selections from a
+// table become parts of one. And an embedding looks up many rows of a small table; what multiplies each of
+// them can multiply the table's rows instead, once each:
 //
 //   select(P, i) W            -> select(P W, i)             the inputs of all steps
 //   add_rows(G W, i)          -> add_rows(G, i) W           the gradient of the table
@@ -23,6 +24,7 @@ class Selections {
   void change() {
     find();
     if (selects_.empty()) return;
+    join_selections();
     count_uses();
     for (const Id x : selects_)
       if (pays(d_.size(d_.in(x)[1]), x)) change_products(x);
@@ -41,6 +43,39 @@ class Selections {
       if (map == RowMap::selects && d_.shape(d_.in(n)[0]).rank() == 2) selects_.push_back(n);
       if (map == RowMap::adds && d_.shape(n).rank() == 2) adds_.push_back(n);
     }
+  }
+
+  // Selections from one table by what is known from the start.
+  void join_selections() {
+    boost::unordered_flat_map<Id, std::vector<Id>> by_table;
+    for (const Id x : selects_)
+      if (!d_.computed(d_.layout(d_.in(x)[1]).root) && d_.size(x) > 0) by_table[d_.in(x)[0]].push_back(x);
+    for (const auto& [table, parts] : by_table)
+      if (parts.size() > 1) join_parts(table, parts);
+    std::erase_if(selects_, [&](Id x) { return d_.nodes[x].role == Role::view; });
+    std::ranges::sort(selects_);
+    follow_views();
+  }
+
+  void join_parts(Id table, const std::vector<Id>& parts) {
+    std::vector<Id> index;
+    std::int64_t rows = 0, row = 0;
+    for (const Id x : parts) {
+      const std::int64_t count = d_.size(d_.in(x)[1]);
+      index.push_back(d_.view_as(d_.in(x)[1], Shape{count}));
+      rows += count;
+    }
+    const Id operands[] = {table, d_.rows_of(index, false)};
+    const Id all = d_.add_node(d_.nodes[parts[0]].tape, Role::eval, d_.shape(table).with(0, rows), operands);
+    const std::int64_t width = d_.shape(table).back();
+    for (const Id x : parts) {
+      const std::int64_t count = d_.size(d_.in(x)[1]);
+      d_.nodes[x].role = Role::view;
+      d_.nodes[x].count = 0;
+      d_.nodes[x].layout = {all, row * width, 1, count * width, 0, 1};
+      row += count;
+    }
+    selects_.push_back(all);
   }
 
   void count_uses() {

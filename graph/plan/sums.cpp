@@ -2,9 +2,8 @@
 //
 //   sum of a_t^T b_t            the gradient of a weight     -> one long product over all rows
 //   sum of x W + h U + b        the gates of a step          -> products that add to the one before
-//   sum over rows of sum of g_t the gradient of a bias       -> one sum over the rows of all g_t, which is
-//   the
-//                                                               long product of ones with them
+//   sum over rows of sum of g_t the gradient of a bias       -> one long product of ones with all g_t
+//   sum of add_rows(g_s, i_s)   the gradient of a table      -> one add_rows of all rows
 //
 // Additions change their order, so results may differ from the plain ones by rounding.
 #include <spool/graph/plan/draft.hpp>
@@ -95,6 +94,7 @@ class Sums {
     take_apart(root);
     long_.clear();
     rows_.clear();
+    added_.clear();
     others_.clear();
     for (const Id leaf : leaves_) {
       const Id n = d_.layout(leaf).root;
@@ -103,15 +103,34 @@ class Sums {
         long_.push_back(n);
       else if (mine && d_.nodes[n].role == Role::product && d_.nodes[n].count == 2)
         rows_.push_back(n);
+      else if (mine && adds_rows(n))
+        added_.push_back(n);
       else
         others_.push_back(leaf);
     }
-    if (long_.size() + rows_.size() == 0 || (rows_.empty() && long_.size() < 2)) return;
+    if (rows_.empty() && long_.size() < 2 && added_.size() < 2) return;
     next_slot_ = 0;
     // What is left in the end goes into the root's own node, so that whoever reads that finds it.
+    if (!added_.empty()) join_added(long_.empty() && rows_.empty() && others_.empty() ? root : added_.back());
     if (!long_.empty()) join_long(rows_.empty() && others_.empty() ? root : long_.back());
     if (!rows_.empty()) chain_rows(root);
     if (!others_.empty()) add_up(others_, root);
+  }
+
+  bool adds_rows(Id n) const {
+    return d_.nodes[n].role == Role::eval && d_.op(n).row_map == RowMap::adds && d_.size(d_.in(n)[0]) > 0;
+  }
+
+  // All rows that are added to one table, by one op.
+  void join_added(Id into) {
+    std::vector<Id> rows, index;
+    for (const Id n : added_) {
+      const std::int64_t count = d_.size(d_.in(n)[1]);
+      rows.push_back(d_.view_as(d_.in(n)[0], d_.shape(n).with(0, count)));
+      index.push_back(d_.view_as(d_.in(n)[1], Shape{count}));
+    }
+    become(into, added_.back(), {d_.rows_of(rows, false), d_.rows_of(index, false)});
+    if (into == added_.back()) others_.push_back(into);
   }
 
   void join_long(Id into) {
@@ -222,7 +241,7 @@ class Sums {
   boost::unordered_flat_map<std::int64_t, Id> ones_;  // by how many
   Id product_ = none;                                 // some product, whose kernels serve
   std::vector<Id> user_;
-  std::vector<Id> leaves_, slots_, stack_, long_, rows_, others_;  // of one tree
+  std::vector<Id> leaves_, slots_, stack_, long_, rows_, added_, others_;  // of one tree
   std::size_t next_slot_ = 0;
 };
 
