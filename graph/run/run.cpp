@@ -59,7 +59,8 @@ std::uint64_t nanoseconds_since(std::chrono::steady_clock::time_point start) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());
 }
 
-// Plans by what they serve, the last used first, and the memory that they run in.
+// Plans by what they serve, the last used first, and the memory that they run in. Where each recording
+// differs from the last one, old plans never serve again: large ones don't stay.
 template <class T>
 class Planned {
  public:
@@ -84,13 +85,14 @@ class Planned {
   }
 
  private:
-  static constexpr std::size_t most_plans = 16;
+  static constexpr std::size_t most_plans = 16, most_nodes = 250'000;  // beside the last one
   static constexpr std::int64_t least_shared_work = 4'000'000;  // multiplications: tens of microseconds
 
   struct Entry {
     plan::Key key;
     plan::Plan plan;
     run::PlanMemory<T> memory;
+    std::size_t nodes;  // recorded ones
   };
 
   Entry& find(Tape& tape, std::span<const Var> wanted, const plan::Options& options, RunStats& stats) {
@@ -102,8 +104,12 @@ class Planned {
         stats.plan_ns = nanoseconds_since(start);
         return plans_.front();
       }
-    if (plans_.size() == most_plans) plans_.pop_back();
-    plans_.push_front({plan::Key(tape, wanted), plan::make_plan(tape, wanted, options), {}});
+    while (plans_.size() == most_plans || (plans_.size() > 1 && nodes_ + tape.size() > most_nodes)) {
+      nodes_ -= plans_.back().nodes;
+      plans_.pop_back();
+    }
+    plans_.push_front({plan::Key(tape, wanted), plan::make_plan(tape, wanted, options), {}, tape.size()});
+    nodes_ += tape.size();
     ++stats.plans;
     stats.plan_ns = nanoseconds_since(start);
     return plans_.front();
@@ -111,6 +117,7 @@ class Planned {
 
   run::Executor<T> executor_;
   std::list<Entry> plans_;
+  std::size_t nodes_ = 0;  // of all plans
 };
 
 template <class T>
