@@ -117,6 +117,11 @@ struct Draft {
   void set_operands(Id n, std::span<const Id> in);
   /// Where operand i of n lies, as rows of the length that n needs.
   Layout read_layout(Id n, std::uint32_t i) const;
+  /// The node in whose storage another is computed.
+  Id storage(Id root) const {
+    while (places[root].parent != none) root = places[root].parent;
+    return root;
+  }
   /// The same elements in terms of the storage that holds them.
   Layout stored(Layout l) const;
   /// A node with the elements of v side by side.

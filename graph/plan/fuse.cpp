@@ -25,6 +25,7 @@ class Fuser {
     find_readers();
     if (d_.options.fuse && d_.options.sink) sink();
     collect();
+    result_slot_.resize(d_.nodes.size());
     for (Cluster& c : d_.clusters) shape_cluster(c);
   }
 
@@ -121,6 +122,7 @@ class Fuser {
   void join_siblings(std::vector<Id>& parent, const auto& find) {
     boost::unordered_flat_map<std::pair<std::uint32_t, std::int64_t>, Id> first;  // by level and size
     for (const Id u : d_.order) {
+      if (readers(u).size() < 2) continue;
       first.clear();
       for (const Reader& r : readers(u)) {
         if (d_.nodes[r.node].role != Role::elementwise) continue;
@@ -146,7 +148,10 @@ class Fuser {
         c.outputs.push_back(n);
     c.cols = choose_cols(c, self);
 
-    TileProgram program;
+    TileProgram& program = program_;
+    program.ops.clear();
+    program.operands.clear();
+    program.outputs.clear();
     std::vector<std::uint32_t>& refs = program.operands;
     for (const Id n : c.nodes)
       for (const Id o : d_.in(n)) refs.push_back(inside(o, self) ? 0 : input_slot(c, o));
@@ -157,12 +162,12 @@ class Fuser {
       result_slot_[n] = program.inputs + i;
       program.ops.push_back({d_.nodes[n].tape, static_cast<std::uint32_t>(at), d_.nodes[n].count});
       for (const Id o : d_.in(n)) {
-        if (inside(o, self)) refs[at] = result_slot_.at(d_.layout(o).root);
+        if (inside(o, self)) refs[at] = result_slot_[d_.layout(o).root];
         ++at;
       }
     }
-    for (const Id n : c.outputs) program.outputs.push_back(result_slot_.at(n) - program.inputs);
-    c.program = intern(std::move(program), c);
+    for (const Id n : c.outputs) program.outputs.push_back(result_slot_[n] - program.inputs);
+    c.program = intern(c);
   }
 
   // The shortest row that an operand or the place of a result asks for.
@@ -193,8 +198,10 @@ class Fuser {
   }
 
   // Clusters of one program look alike down to how their operands lie, and differ in where.
-  std::uint32_t intern(TileProgram program, const Cluster& c) {
-    std::vector<std::int64_t> key{c.cols, program.inputs};
+  std::uint32_t intern(const Cluster& c) {
+    const TileProgram& program = program_;
+    std::vector<std::int64_t>& key = key_;
+    key.assign({c.cols, program.inputs});
     for (const Layout& l : c.inputs) key.push_back(l.step * 2 + (l.stride != 0 ? 1 : 0));
     for (const TileProgram::Op& op : program.ops) {
       key.push_back(static_cast<std::int64_t>(std::bit_cast<std::uintptr_t>(&d_.tape.op(op.tape))));
@@ -204,9 +211,8 @@ class Fuser {
     key.insert(key.end(), program.operands.begin(), program.operands.end());
     key.push_back(-1);
     key.insert(key.end(), program.outputs.begin(), program.outputs.end());
-    const auto [it, added] =
-        program_ids_.try_emplace(std::move(key), static_cast<std::uint32_t>(d_.programs.size()));
-    if (added) d_.programs.push_back(std::move(program));
+    const auto [it, added] = program_ids_.try_emplace(key, static_cast<std::uint32_t>(d_.programs.size()));
+    if (added) d_.programs.push_back(program);
     return it->second;
   }
 
@@ -214,7 +220,9 @@ class Fuser {
   std::vector<std::uint32_t> level_, end_;
   std::vector<Reader> readers_;
   std::vector<bool> wanted_;
-  boost::unordered_flat_map<Id, std::uint32_t> result_slot_;
+  std::vector<std::uint32_t> result_slot_;  // by node
+  TileProgram program_;                     // of the cluster at hand, and its key: their memory serves again
+  std::vector<std::int64_t> key_;
   boost::unordered_flat_map<std::vector<std::int64_t>, std::uint32_t> program_ids_;
 };
 

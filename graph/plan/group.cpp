@@ -9,7 +9,9 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <optional>
 #include <queue>
 
 namespace spool::plan {
@@ -20,15 +22,16 @@ using Index = std::uint32_t;
 
 class Grouper {
  public:
-  explicit Grouper(Draft& d) : d_(d), next_(d.units.size(), none), group_(d.units.size()) {
+  explicit Grouper(Draft& d)
+      : d_(d), next_(d.units.size(), none), group_(d.units.size()), is_kind_(d.units.size(), false) {
     std::iota(group_.begin(), group_.end(), 0);
     find_edges();
   }
 
   void group() {
-    sort();
     if (d_.options.group)
       for (const std::vector<Index>& kind : kinds()) join(kind);
+    sort();
     rebuild();
   }
 
@@ -62,10 +65,18 @@ class Grouper {
 
   // The groups, each after those that it waits for.
   void sort() {
-    order_.clear();
-    seen_.assign(d_.units.size(), false);
+    start_walk();
     for (Index u = 0; u < d_.units.size(); ++u) visit(group_[u]);
   }
+
+  void start_walk() {
+    order_.clear();
+    seen_.assign(d_.units.size(), false);
+    depth_.assign(d_.units.size(), 0);
+  }
+
+  // Walks to all groups that this one waits for, directly or not, and counts how many of the kind lie on the
+  // longest way to each.
   void visit(Index start) {
     if (seen_[start]) return;
     seen_[start] = true;
@@ -77,56 +88,64 @@ class Grouper {
         if (s.member != none) s.edge = source_end_[s.member];
       }
       if (s.member == none) {
-        order_.push_back(s.group);
+        const Index done = s.group;
+        order_.push_back(done);
         trail_.pop_back();
+        if (!trail_.empty()) count_way(done, trail_.back().group);
         continue;
       }
       const Index g = group_[sources_[s.edge++]];
-      if (seen_[g]) continue;
+      if (seen_[g]) {
+        count_way(g, s.group);
+        continue;
+      }
       seen_[g] = true;
       trail_.push_back({g, g, source_end_[g]});
     }
+  }
+  void count_way(Index from, Index to) {
+    depth_[to] = std::max(depth_[to], depth_[from] + (is_kind_[from] ? 1U : 0U));
   }
 
   // Units that do the same, in the order of their first one.
   std::vector<std::vector<Index>> kinds() const {
     std::vector<std::vector<Index>> all;
-    boost::unordered_flat_map<std::vector<std::int64_t>, std::size_t> ids;
+    boost::unordered_flat_map<Kind, std::size_t> ids;
     for (Index u = 0; u < d_.units.size(); ++u) {
-      std::vector<std::int64_t> key = kind_of(d_.units[u]);
-      if (key.empty()) continue;
-      const auto [it, added] = ids.try_emplace(std::move(key), all.size());
+      const std::optional<Kind> kind = kind_of(d_.units[u]);
+      if (!kind) continue;
+      const auto [it, added] = ids.try_emplace(*kind, all.size());
       if (added) all.emplace_back();
       all[it->second].push_back(u);
     }
     std::erase_if(all, [](const auto& kind) { return kind.size() < 2; });
     return all;
   }
-  std::vector<std::int64_t> kind_of(const Unit& u) const {
+
+  using Kind = std::array<std::int64_t, 9>;
+  std::optional<Kind> kind_of(const Unit& u) const {
     const Index m = u.members[0];
-    if (u.role == Role::elementwise) return {0, d_.clusters[m].program};
-    if (u.role != Role::product) return {};
+    if (u.role == Role::elementwise) return Kind{0, d_.clusters[m].program};
+    if (u.role != Role::product) return std::nullopt;
     const Layout& b = d_.layout(d_.in(m)[1]);
-    return {1,
-            b.root,
-            b.offset,
-            b.rows,
-            b.cols,
-            b.stride,
-            d_.attrs(m)[1],
-            d_.nodes[m].count,
-            product_cols(d_, m)};
+    return Kind{1,
+                b.root,
+                b.offset,
+                b.rows,
+                b.cols,
+                b.stride,
+                d_.attrs(m)[1],
+                d_.nodes[m].count,
+                product_cols(d_, m)};
   }
 
   void join(const std::vector<Index>& kind) {
-    depth_.assign(d_.units.size(), 0);
-    is_kind_.assign(d_.units.size(), false);
-    for (const Index u : kind) is_kind_[group_[u]] = true;
-    for (const Index g : order_)
-      for_each_source_of(
-          g, [&](Index s) { depth_[g] = std::max(depth_[g], depth_[s] + (is_kind_[s] ? 1U : 0U)); });
+    start_walk();
+    for (const Index u : kind) is_kind_[u] = true;
+    for (const Index u : kind) visit(u);
+    for (const Index u : kind) is_kind_[u] = false;
     std::vector<Index> first_at;  // by depth
-    bool joined = false;
+    last_.clear();
     for (const Index u : kind) {
       const Index depth = depth_[u];
       if (first_at.size() <= depth) first_at.resize(depth + 1, none);
@@ -137,10 +156,7 @@ class Grouper {
       next_[last_at(depth)] = u;
       last_at(depth) = u;
       group_[u] = first_at[depth];
-      joined = true;
     }
-    last_.clear();
-    if (joined) sort();
   }
   Index& last_at(Index depth) {
     if (last_.size() <= depth) last_.resize(depth + 1, none);

@@ -32,19 +32,16 @@ class Placer {
 
  private:
   struct Reader {
-    std::uint32_t unit;
-    Layout layout;     // as rows of the length that the reader needs
-    bool needs_dense;  // it can't step over gaps
-    bool added;        // a product adds it
+    std::uint32_t unit, member, operand;
   };
 
   void find_readers() {
     end_.assign(d_.nodes.size() + 1, 0);
-    for_each_read([&](const Reader& r) { ++end_[r.layout.root + 1]; });
+    for_each_read([&](Id root, const Reader&) { ++end_[root + 1]; });
     std::partial_sum(end_.begin(), end_.end(), end_.begin());
     readers_.resize(end_.back());
     std::vector<std::uint32_t> next(end_.begin(), end_.end() - 1);
-    for_each_read([&](const Reader& r) { readers_[next[r.layout.root]++] = r; });
+    for_each_read([&](Id root, const Reader& r) { readers_[next[root]++] = r; });
     wanted_.assign(d_.nodes.size(), false);
     for (const Id w : d_.wanted) wanted_[d_.layout(w).root] = true;
   }
@@ -52,15 +49,20 @@ class Placer {
   void for_each_read(F&& f) const {
     for (std::uint32_t u = 0; u < d_.units.size(); ++u)
       for (const std::uint32_t m : d_.units[u].members) {
-        if (d_.units[u].role == Role::elementwise) {
-          for (const Layout& l : d_.clusters[m].inputs) f({u, l, false, false});
-          continue;
-        }
-        for (std::uint32_t i = 0; i < d_.nodes[m].count; ++i)
-          f({u, d_.read_layout(m, i), d_.units[u].role == Role::eval,
-             i == 2 && d_.units[u].role == Role::product});
+        std::uint32_t i = 0;
+        if (d_.units[u].role == Role::elementwise)
+          for (const Layout& l : d_.clusters[m].inputs) f(l.root, Reader{u, m, i++});
+        else
+          for (const Id o : d_.in(m)) f(d_.layout(o).root, Reader{u, m, i++});
       }
   }
+  Role role(const Reader& r) const { return d_.units[r.unit].role; }
+  // What is read, as rows of the length that the reader needs.
+  Layout read_by(const Reader& r) const {
+    return role(r) == Role::elementwise ? d_.clusters[r.member].inputs[r.operand]
+                                        : d_.read_layout(r.member, r.operand);
+  }
+  bool adds(const Reader& r) const { return role(r) == Role::product && r.operand == 2; }
   std::span<const Reader> readers(Id root) const {
     return {readers_.data() + end_[root], end_[root + 1] - end_[root]};
   }
@@ -92,8 +94,9 @@ class Placer {
     if (!is_new) return it->second;
     std::set<std::int64_t> parts;
     for (const Reader& r : readers(u)) {
-      const bool adds = r.added && r.layout.offset % size == 0 && r.layout.size() == size;
-      if (!adds || !parts.insert(r.layout.offset).second) return false;
+      if (!adds(r)) return false;
+      const Layout l = read_by(r);
+      if (l.offset % size != 0 || l.size() != size || !parts.insert(l.offset).second) return false;
     }
     return it->second = true;
   }
@@ -116,10 +119,10 @@ class Placer {
     if (wanted_[v] || !writes_rows(v, at)) return false;
     return std::ranges::all_of(readers(v), [&](const Reader& r) {
       if (r.unit == d_.unit_of[c]) return true;
-      const Layout& l = r.layout;
+      const Layout l = read_by(r);
       const bool all =
           l.offset == 0 && l.size() == d_.size(v) && l.step == 1 && (l.rows == 1 || l.stride == l.cols);
-      return all && !r.needs_dense && with_cols(at, l.cols).has_value();
+      return all && role(r) != Role::eval && with_cols(at, l.cols).has_value();
     });
   }
   bool writes_rows(Id v, const Layout& at) const {
@@ -187,9 +190,8 @@ class Placer {
 
 Layout Draft::stored(Layout l) const {
   const std::int64_t cols = l.cols;
-  while (nodes[l.root].role != Role::leaf && nodes[l.root].role != Role::uniform) {
+  while (places[l.root].parent != none) {
     const Place& p = places[l.root];
-    if (p.parent == none) break;
     if (p.at.dense()) {
       l.root = p.parent;
       l.offset += p.at.offset;

@@ -108,7 +108,8 @@ class Sums {
       else
         others_.push_back(leaf);
     }
-    if (rows_.empty() && long_.size() < 2 && added_.size() < 2) return;
+    if (added_.size() == 1) others_.push_back(added_[0]), added_.clear();
+    if (rows_.empty() && long_.size() < 2 && added_.empty()) return;
     next_slot_ = 0;
     // What is left in the end goes into the root's own node, so that whoever reads that finds it.
     if (!added_.empty()) join_added(long_.empty() && rows_.empty() && others_.empty() ? root : added_.back());
