@@ -27,6 +27,8 @@ class Param {
   Tensor& edit();
   /// Grows at every change, so that whoever derived something from the numbers can tell.
   std::uint64_t version() const;
+  /// Of all parameters that a process ever makes no two have the same: unlike an address, it can be kept.
+  std::uint64_t serial() const;
 
   /// Identity: equal for copies of one handle, whatever the name.
   friend bool operator==(const Param& a, const Param& b) { return a.state_ == b.state_; }

@@ -30,13 +30,14 @@ struct TapeOptions {
 
 /// What runs of a tape have cost.
 struct RunStats {
-  std::uint64_t runs = 0;                         ///< in all
-  std::uint64_t plans = 0;                        ///< made for them
-  std::uint64_t hits = 0;                         ///< runs that found their plan made already
-  std::uint64_t plan_ns = 0;                      ///< of the last run: to find its plan, or to make it
-  std::uint64_t run_ns = 0;                       ///< of the last run, without that
-  std::uint32_t nodes = 0;                        ///< that the last run computed
-  std::size_t steps = 0;                          ///< of its plan
+  std::uint64_t runs = 0;       ///< in all
+  std::uint64_t plans = 0;      ///< made for them
+  std::uint64_t hits = 0;       ///< runs that found their plan made already
+  std::uint64_t fallbacks = 0;  ///< planned runs that failed, and were run plainly to say what is wrong
+  std::uint64_t plan_ns = 0;    ///< of the last run: to find its plan, or to make it
+  std::uint64_t run_ns = 0;     ///< of the last run, without that
+  std::uint32_t nodes = 0;      ///< that the last run computed
+  std::size_t steps = 0;        ///< of its plan
   std::size_t arena_bytes = 0, packed_bytes = 0;  ///< memory for values, and for packed weights
 };
 

@@ -154,7 +154,10 @@ class Fuser {
     program.outputs.clear();
     std::vector<std::uint32_t>& refs = program.operands;
     for (const Id n : c.nodes)
-      for (const Id o : d_.in(n)) refs.push_back(inside(o, self) ? 0 : input_slot(c, o));
+      for (std::uint32_t k = 0; k < d_.nodes[n].count; ++k) {  // by number: a copy may move the operands
+        const Id o = d_.in(n)[k];
+        refs.push_back(inside(o, self) ? 0 : input_slot(c, o));
+      }
     program.inputs = static_cast<std::uint32_t>(c.inputs.size());
     std::size_t at = 0;
     for (std::uint32_t i = 0; i < c.nodes.size(); ++i) {

@@ -1,6 +1,7 @@
 // Where values are computed. A part of a concat goes straight into it; what a product or a sum will read row
 // after row lies in that order; a product that adds to another works on the other's storage. Whatever can't
 // be placed has storage of its own, and a concat copies it.
+#include <spool/graph/error.hpp>
 #include <spool/graph/plan/draft.hpp>
 
 #include <algorithm>
@@ -90,13 +91,15 @@ class Placer {
 
   // Whether products add parts of this size of u, each part once, and nobody else reads u.
   bool only_added(Id u, std::int64_t size) {
+    if (d_.nodes[u].role == Role::concat) return false;  // its parts lie in it, and have readers of their own
     const auto [it, is_new] = only_added_.try_emplace(u, false);
     if (!is_new) return it->second;
     std::set<std::int64_t> parts;
     for (const Reader& r : readers(u)) {
       if (!adds(r)) return false;
       const Layout l = read_by(r);
-      if (l.offset % size != 0 || l.size() != size || !parts.insert(l.offset).second) return false;
+      if (!l.dense() || l.offset % size != 0 || l.size() != size || !parts.insert(l.offset).second)
+        return false;
     }
     return it->second = true;
   }
@@ -118,10 +121,10 @@ class Placer {
     if (at.dense()) return true;
     if (wanted_[v] || !writes_rows(v, at)) return false;
     return std::ranges::all_of(readers(v), [&](const Reader& r) {
-      if (r.unit == d_.unit_of[c]) return true;
       const Layout l = read_by(r);
       const bool all =
           l.offset == 0 && l.size() == d_.size(v) && l.step == 1 && (l.rows == 1 || l.stride == l.cols);
+      if (r.unit == d_.unit_of[c]) return all;  // but a part of v may be a part of c as well
       return all && role(r) != Role::eval && with_cols(at, l.cols).has_value();
     });
   }
@@ -195,8 +198,10 @@ Layout Draft::stored(Layout l) const {
     if (p.at.dense()) {
       l.root = p.parent;
       l.offset += p.at.offset;
-    } else {  // only values that are read as a whole are placed like this
-      l = cols == p.at.size() ? p.at : *with_cols(p.at, cols);
+    } else {
+      const auto in_rows = cols == p.at.size() ? p.at : with_cols(p.at, cols);
+      if (!in_rows) throw InternalError("plan: a value with gaps is not read as a whole");
+      l = *in_rows;
     }
   }
   return l;

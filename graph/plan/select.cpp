@@ -172,6 +172,10 @@ class Selections {
     if (rows.empty() || d_.size(index) < 2 * d_.shape(y)[0]) return;
     const Id root = d_.layout(joined).root;
     const Id p = d_.nodes[root].role == Role::product ? root : d_.layout(d_.in(root)[0]).root;
+    std::int64_t count = 0;
+    for (const Id r : rows) count += d_.size(r) / d_.shape(r).back();
+    if (product_cols(d_, p) != d_.shape(y).back() || count != d_.size(index))
+      return;  // rows of another length
     const Id weight = d_.in(p)[1];
     const Id added = added_rows(y, index, rows);
     d_.nodes[y].role = Role::product;
@@ -182,13 +186,13 @@ class Selections {
 
   // What an add_rows like y gives for these rows instead; made once for each list of rows.
   Id added_rows(Id y, Id index, const std::vector<Id>& rows) {
-    auto [it, is_new] = added_.try_emplace({index, rows}, none);
+    auto [it, is_new] = added_.try_emplace({{index, d_.shape(y)[0]}, rows}, none);
     if (!is_new) return it->second;
     const std::int64_t width = d_.shape(rows[0]).back();
     const Id all = rows.size() == 1 ? rows[0] : d_.rows_of(rows, false);
     const Id operands[] = {all, index};
     const Id added = d_.add_node(d_.nodes[y].tape, Role::eval, Shape{d_.shape(y)[0], width}, operands);
-    added_[{index, rows}] = added;
+    added_[{{index, d_.shape(y)[0]}, rows}] = added;
     return added;
   }
 
@@ -211,7 +215,7 @@ class Selections {
         others.push_back(other);
       }
       const Id index = d_.in(x)[1], table = d_.in(x)[0];
-      const auto known = added_.find({index, others});
+      const auto known = added_.find({{index, table_rows(x)}, others});
       if (next != d_.size(index) || known == added_.end()) return;
       const Id added = known->second;
       const Id pair[] = {side == 0 ? table : added, side == 0 ? added : table};
@@ -235,7 +239,8 @@ class Selections {
   std::vector<Id> selects_, adds_, sums_;
   std::vector<std::uint32_t> uses_;
   boost::unordered_flat_map<Id, std::vector<Id>> readers_;  // products by the root of their rows
-  boost::unordered_flat_map<std::pair<Id, std::vector<Id>>, Id> added_;
+  boost::unordered_flat_map<std::pair<std::pair<Id, std::int64_t>, std::vector<Id>>, Id>
+      added_;  // index, table
 };
 
 }  // namespace

@@ -62,7 +62,18 @@ class Sums {
   // What a product multiplies with: its right operand, transposed or not.
   std::pair<Id, std::int64_t> weight(Id n) const { return {d_.in(n)[1], d_.attrs(n)[1]}; }
 
-  bool adds(Id n) const { return d_.nodes[n].role == Role::elementwise && d_.op(n).sums; }
+  // Whether two long products have the same sides: results of one size may have others.
+  bool same_form(Id a, Id b) const {
+    for (const int side : {0, 1})
+      if (d_.shape(d_.in(a)[static_cast<std::size_t>(side)]).back() !=
+          d_.shape(d_.in(b)[static_cast<std::size_t>(side)]).back())
+        return false;
+    return true;
+  }
+
+  bool adds(Id n) const {
+    return d_.nodes[n].role == Role::elementwise && d_.nodes[n].count == 2 && d_.op(n).sums;
+  }
   bool is_sum_of_rows(Id n) const {
     return d_.nodes[n].role == Role::eval && d_.op(n).kind == Kind::reduce && d_.op(n).sums &&
            std::ranges::find(d_.attrs(n), 0) != d_.attrs(n).end();
@@ -99,7 +110,7 @@ class Sums {
     for (const Id leaf : leaves_) {
       const Id n = d_.layout(leaf).root;
       const bool mine = uses_[leaf] == 1 && (leaf == n || (uses_[n] == 1 && d_.whole(leaf)));
-      if (mine && d_.nodes[n].role == Role::long_product)
+      if (mine && d_.nodes[n].role == Role::long_product && (long_.empty() || same_form(n, long_[0])))
         long_.push_back(n);
       else if (mine && d_.nodes[n].role == Role::product && d_.nodes[n].count == 2)
         rows_.push_back(n);

@@ -39,7 +39,7 @@ const Leaf* packed_leaf(const plan::Step& step, const std::vector<Leaf>& leaves)
   const auto* p = std::get_if<plan::Pack>(&step);
   if (p == nullptr || p->from.base < plan::Ref::first_leaf) return nullptr;
   const Leaf& leaf = leaves[p->from.base - plan::Ref::first_leaf];
-  return leaf.identity != nullptr ? &leaf : nullptr;
+  return leaf.serial != 0 ? &leaf : nullptr;
 }
 
 // Keeps the first thing that went wrong in any thread.
@@ -66,7 +66,7 @@ class Failure {
 Leaf leaf_of(const Tape& tape, std::uint32_t id) {
   if (is_input(tape.op(id))) return {&tape.bound(id)};
   const Param& p = tape.param_at(id);
-  return {&p.value(), p.identity(), p.version()};
+  return {&p.value(), p.serial(), p.version()};
 }
 
 template <class T>
@@ -97,7 +97,7 @@ void Executor<T>::bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape
   packed_.assign(plan.steps.size(), false);
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     if (const Leaf* leaf = packed_leaf(plan.steps[i], leaves_))
-      packed_[i] = memory.state[i].identity == leaf->identity && memory.state[i].version == leaf->version;
+      packed_[i] = memory.state[i].serial == leaf->serial && memory.state[i].version == leaf->version;
 }
 
 template <class T>
@@ -105,6 +105,10 @@ void Executor<T>::execute(const plan::Plan& plan, PlanMemory<T>& memory, const T
   const int threads = team == nullptr ? 1 : team->size();
   if (scratch_.size() < static_cast<std::size_t>(threads)) scratch_.resize(static_cast<std::size_t>(threads));
   for (Memory<T>& m : scratch_) m.reserve(scratch_elements_);
+
+  // What is packed anew is not known until the run has ended well.
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    if (!packed_[i]) memory.state[i] = {};
 
   Failure failure;
   const auto work = [&](int thread) {
@@ -137,7 +141,7 @@ void Executor<T>::execute(const plan::Plan& plan, PlanMemory<T>& memory, const T
 
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     if (const Leaf* leaf = packed_[i] ? nullptr : packed_leaf(plan.steps[i], leaves_)) {
-      memory.state[i] = {leaf->identity, leaf->version};
+      memory.state[i] = {leaf->serial, leaf->version};
       packed_[i] = true;
     }
 }

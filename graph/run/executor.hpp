@@ -18,17 +18,17 @@ namespace spool::run {
 template <class T>
 struct PlanMemory {
   struct Packed {
-    const void* identity = nullptr;
+    std::uint64_t serial = 0;  ///< see Leaf
     std::uint64_t version = 0;
   };
   Memory<T> packed;
   std::vector<Packed> state;  ///< by step
 };
 
-/// The data of a leaf. What has an identity is packed once for each version of it.
+/// The data of a leaf. What has a serial (see Param) is packed once for each version of it.
 struct Leaf {
   const Tensor* value;
-  const void* identity = nullptr;
+  std::uint64_t serial = 0;
   std::uint64_t version = 0;
 };
 

@@ -10,7 +10,7 @@ namespace spool::run {
 
 class Lease {
  public:
-  Lease();
+  explicit Lease(int threads);
   Team* team() const { return team_; }
 
  private:

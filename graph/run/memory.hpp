@@ -19,6 +19,7 @@ class Memory {
   void reserve(std::size_t n) {
     if (n <= size_) return;
     data_.reset();
+    size_ = 0;  // if there is no more
     data_.reset(static_cast<T*>(::operator new(n * sizeof(T), alignment)));
     size_ = n;
 #if defined(MADV_HUGEPAGE)

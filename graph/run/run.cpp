@@ -4,6 +4,7 @@
 #include <spool/graph/run/executor.hpp>
 #include <spool/graph/run/lease.hpp>
 #include <spool/graph/run/plain.hpp>
+#include <spool/graph/run/threads.hpp>
 #include <spool/graph/tape.hpp>
 
 #include <fmt/format.h>
@@ -64,7 +65,7 @@ std::uint64_t nanoseconds_since(std::chrono::steady_clock::time_point start) {
 template <class T>
 class Planned {
  public:
-  void run(Tape& tape, std::span<const Var> wanted, const plan::Options& options, Values& values,
+  void run(Tape& tape, std::span<const Var> wanted, const plan::Options& options, int threads, Values& values,
            RunStats& stats) {
     Entry& entry = find(tape, wanted, options, stats);
     const auto start = std::chrono::steady_clock::now();
@@ -74,7 +75,7 @@ class Planned {
     if (entry.plan.work < least_shared_work) {
       executor_.run(entry.plan, entry.memory, tape, nullptr, take);
     } else {
-      const run::Lease lease;
+      const run::Lease lease(threads);
       executor_.run(entry.plan, entry.memory, tape, lease.team(), take);
     }
     stats.run_ns = nanoseconds_since(start);
@@ -136,11 +137,13 @@ void compute(Tape& tape, std::span<const Var> wanted, const plan::Options& optio
   for (const Var& v : wanted) tape.check(v, "run");
   ++stats.runs;
   if (!options.plain && !tape.checks_finite()) {
+    const int n = threads();
     try {
-      return planned.run(tape, wanted, options, values, stats);
+      return planned.run(tape, wanted, options, n, values, stats);
     } catch (const InternalError&) {
       throw;
     } catch (const std::exception&) {
+      ++stats.fallbacks;
     }
   }
   compute_plain<T>(tape, wanted, values);

@@ -27,7 +27,7 @@ struct Context {
   }
 };
 
-/// About how many nanoseconds a step takes one thread: small ones are not divided.
+/// This thread's part of a step; small steps are the first thread's alone.
 template <class T>
 void run_step(const plan::Pack& s, const Context<T>& c);
 template <class T>

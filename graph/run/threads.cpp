@@ -7,13 +7,14 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 
 namespace spool {
 
 namespace {
 
-int default_threads() {
+int read_default() {
   if (const char* text = std::getenv("SPOOL_THREADS"); text != nullptr) {
     char* end = nullptr;
     const long n = std::strtol(text, &end, 10);
@@ -25,8 +26,8 @@ int default_threads() {
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }
 
-std::mutex mutex;  // guards what follows
-int wanted = 0;
+std::mutex mutex;             // guards what follows
+std::atomic<int> wanted = 0;  // 0: the default
 std::unique_ptr<run::Team> the_team;
 pid_t team_process = 0;  // a process that was forked has the team's memory, but not its threads
 
@@ -34,26 +35,24 @@ pid_t team_process = 0;  // a process that was forked has the team's memory, but
 
 void set_threads(int n) {
   if (n < 0) throw TapeError(fmt::format("set_threads: {} threads", n));
-  const std::lock_guard lock(mutex);
   wanted = n;
 }
 
 int threads() {
-  const std::lock_guard lock(mutex);
-  return wanted > 0 ? wanted : default_threads();
+  static const int by_default = read_default();
+  const int n = wanted;
+  return n > 0 ? n : by_default;
 }
 
 namespace run {
 
-Lease::Lease() : lock_(mutex, std::try_to_lock) {
-  if (!lock_.owns_lock()) return;
-  if (wanted == 0) wanted = default_threads();
-  if (wanted == 1) return;
+Lease::Lease(int threads) : lock_(mutex, std::try_to_lock) {
+  if (!lock_.owns_lock() || threads == 1) return;
   if (the_team != nullptr && team_process != getpid()) static_cast<void>(the_team.release());
-  if (the_team == nullptr || the_team->size() != wanted) {
+  if (the_team == nullptr || the_team->size() != threads) {
     the_team.reset();
     team_process = getpid();
-    the_team = std::make_unique<Team>(wanted);
+    the_team = std::make_unique<Team>(threads);
   }
   team_ = the_team.get();
 }

@@ -1,0 +1,266 @@
+// Recordings that once led the planner astray, or could: each runs plain and planned, and must agree. Then
+// random programs of matrices, with all that can share, overlap and be read twice.
+#include <spool/spool.hpp>
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <functional>
+#include <random>
+
+#include "catch.hpp"
+
+using namespace spool;
+
+namespace {
+
+Tensor numbers(const Shape& s, double seed) {
+  Tensor t(s, DType::f64);
+  for (std::size_t i = 0; i < t.size(); ++i) t.set(i, std::sin(seed * 7 + 1.3 * static_cast<double>(i)));
+  return t;
+}
+
+// Runs a recording plain and with the given passes; 0 when all values agree.
+double difference(const std::function<Vars(Tape&)>& record, const char* passes = "") {
+  Tape plain({.dtype = DType::f64, .plan = "plain"}), planned({.dtype = DType::f64, .plan = passes});
+  const Vars expected = record(plain), got = record(planned);
+  plain.run(expected);
+  planned.run(got);
+  CHECK(planned.run_stats().fallbacks == 0);
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const auto a = plain.read(expected[i]).doubles(), b = planned.read(got[i]).doubles();
+    double scale = 1;
+    for (const double v : a) scale = std::max(scale, std::abs(v));
+    for (std::size_t k = 0; k < a.size(); ++k)
+      if (!(std::abs(a[k] - b[k]) / scale <= worst)) worst = std::abs(a[k] - b[k]) / scale;
+  }
+  return worst;
+}
+
+constexpr double rounding = 1e-12;
+
+}  // namespace
+
+TEST_CASE("a concat whose slices are added to products, and whose parts have other readers") {
+  CHECK(difference([](Tape& t) {
+          const Var a = tanh(t.input(numbers({2, 8}, 1))), b = tanh(t.input(numbers({2, 8}, 2)));
+          const Var joined = concat({a, b}, 0), w = t.input(numbers({3, 8}, 3));
+          const Var y = matmul(t.input(numbers({2, 3}, 4)), w) + slice(joined, 0, 0, 2);
+          const Var z = matmul(t.input(numbers({2, 3}, 5)), w) + slice(joined, 0, 2, 4);
+          return Vars{y, z, a, b};
+        }) < rounding);
+}
+
+TEST_CASE("slices that are added to products and overlap") {
+  CHECK(difference([](Tape& t) {
+          const Var u = tanh(t.input(numbers({4, 4}, 1)));
+          const Var y = matmul(t.input(numbers({2, 3}, 4)), t.input(numbers({3, 4}, 3))) + slice(u, 0, 2, 4);
+          const Var z = matmul(t.input(numbers({4, 3}, 5)), t.input(numbers({3, 2}, 6))) + slice(u, 1, 0, 2);
+          return Vars{y, z};
+        }) < rounding);
+}
+
+TEST_CASE("a concat of a value and parts of it") {
+  for (const int kind : {0, 1, 2, 3})
+    CHECK(difference([&](Tape& t) {
+            const Var a = tanh(t.input(numbers({4, 6}, 1)));
+            if (kind == 0) return Vars{concat({a, slice(a, 1, 0, 2)}, 1)};
+            if (kind == 1) return Vars{concat({slice(a, 1, 0, 3), a}, 1)};
+            if (kind == 2) return Vars{concat({a, a}, 1)};
+            return Vars{concat({a, broadcast_to(slice(a, 1, 0, 1), {4, 3})}, 1)};
+          }) < rounding);
+}
+
+TEST_CASE("a weight that is used in two shapes") {
+  CHECK(difference([](Tape& t) {
+          const Var w = t.input(numbers({4, 6}, 1));
+          const Var y = sum(tanh(matmul(t.input(numbers({5, 4}, 4)), w)));
+          const Var z = sum(tanh(matmul(t.input(numbers({5, 6}, 3)), reshape(w, {6, 4}))));
+          return grad(y + z, Vars{w});
+        }) < rounding);
+  CHECK(difference([](Tape& t) {
+          const Var w = t.input(numbers({16}, 1));
+          const Var y = sum(tanh(t.input(numbers({20, 16}, 2)) * w));
+          const Var z = sum(tanh(matmul(t.input(numbers({7, 4}, 3)), reshape(w, {4, 4}))));
+          return grad(y + z, Vars{w});
+        }) < rounding);
+}
+
+TEST_CASE("rows of a table that are joined to longer rows") {
+  CHECK(difference([](Tape& t) {
+          const Var table = t.input(numbers({3, 4}, 1));
+          const Var x = take_rows(table, t.tokens({8, 2}, {0, 1, 2, 0, 1, 2, 0, 1, 2, 2, 1, 0, 1, 1, 0, 2}));
+          const Var w = t.input(numbers({8, 5}, 2));
+          return grad(sum(tanh(matmul(reshape(x, {8, 8}), w))), Vars{table, w});
+        }) < rounding);
+}
+
+TEST_CASE("two tables of different sizes with one index") {
+  CHECK(difference([](Tape& t) {
+          const Var p = t.input(numbers({3, 4}, 1)), q = t.input(numbers({5, 6}, 9));
+          const Var i = t.tokens({12}, {0, 1, 2, 0, 1, 2, 0, 1, 2, 2, 1, 0});
+          const Var w = t.input(numbers({4, 5}, 2)), u = t.input(numbers({6, 5}, 3));
+          const Var from_p = matmul(take_rows(p, i), w), from_q = matmul(take_rows(q, i), u);
+          return grad(sum(tanh(from_p + from_q)), Vars{p, q, w, u});
+        }) < rounding);
+}
+
+TEST_CASE("operands of one step that have to be copied") {
+  CHECK(difference([](Tape& t) {
+          const Var x = reshape(slice(t.input(numbers({3, 4}, 1)), 1, 0, 2), {6});
+          const Var y = reshape(slice(t.input(numbers({2, 5}, 2)), 1, 1, 4), {6});
+          return Vars{x * y * tanh(x), y * x, y - x};
+        }) < rounding);
+}
+
+TEST_CASE("packed weights are those of the parameter, whatever came before") {
+  Tape tape(DType::f64);
+  SECTION("parameters that follow each other at one address") {
+    for (int i = 0; i < 4; ++i) {
+      tape.clear();
+      const Tensor w = numbers({8, 8}, i);
+      const Param p("w", w);
+      const Var y = matmul(tape.constant(1, {1, 8}), tape.param(p));
+      double expected = 0;
+      for (std::size_t k = 0; k < 8; ++k) expected += w.at(8 * k);
+      CHECK(tape.read(y).at(0) == Approx(expected));
+    }
+  }
+  SECTION("a run that fails") {
+    const Param a("a", numbers({4, 8}, 1)), b("b", numbers({4, 8}, 2));
+    const auto first = [&](const Param& p, int index) {
+      tape.clear();
+      const Var x = take_rows(tape.input(numbers({9, 4}, 3)), tape.tokens({2}, {0, 1}));
+      return tape.read(take_rows(matmul(x, tape.param(p)), tape.tokens({1}, {index}))).at(0);
+    };
+    const double before = first(a, 0);
+    CHECK_THROWS_AS(first(b, 7), TapeError);
+    CHECK(first(a, 0) == before);
+  }
+}
+
+TEST_CASE("a run after one for which there was no memory") {
+  Tape tape;
+  const auto total = [&](std::int64_t n) {
+    tape.clear();
+    const Var x = tape.input(Tensor({2, 1}, {1, 2}));
+    return tape.value(sum(flip(tanh(broadcast_to(x, {2, n})), 0)));
+  };
+  const double before = total(50);
+  CHECK_THROWS_AS(total(std::int64_t{1} << 43), TapeError);
+  CHECK(total(50) == before);
+}
+
+namespace {
+
+constexpr OpDef add3_op{.name = "add3",
+                        .arity = 3,
+                        .kind = Kind::elementwise,
+                        .shape = shapes::same,
+                        .eval = map([](auto x, auto y, auto z) { return x + y + z; }),
+                        .sums = true};
+
+// A program of matrices drawn by seed: its loss, gradients, and some of its values.
+class Program {
+ public:
+  Program(Tape& t, std::uint32_t seed) : t_(t), random_(seed * 77 + 5) {
+    for (int i = 0; i < 4; ++i) values_.push_back(fresh({1 + below(6), 1 + below(6)}));
+    const int steps = 8 + static_cast<int>(below(16));
+    for (int i = 0; i < steps; ++i) values_.push_back(step(pick()));
+  }
+
+  Vars wanted() {
+    Var loss = sum(tanh(values_.back()));
+    for (int i = 0; i < 3; ++i) loss = loss + mean(tanh(pick()));
+    Vars all = grad(loss, leaves_);
+    all.push_back(loss);
+    for (int i = 0; i < 4; ++i) all.push_back(pick());
+    return all;
+  }
+
+ private:
+  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(random_()) % n; }
+  Var pick() { return values_[static_cast<std::size_t>(below(static_cast<std::int64_t>(values_.size())))]; }
+  Var fresh(const Shape& s) {
+    leaves_.push_back(t_.input(numbers(s, static_cast<double>(leaves_.size()))));
+    return leaves_.back();
+  }
+  // A value that fits, or one made for it.
+  Var like(const std::function<bool(const Shape&)>& fits, const Shape& otherwise) {
+    for (int i = 0; i < 12; ++i) {
+      Var v = pick();
+      if (below(3) == 0) v = transpose(v);
+      if (fits(v.shape())) return v;
+    }
+    return fresh(otherwise);
+  }
+
+  Var step(Var a) {
+    const std::int64_t m = a.shape()[0], n = a.shape()[1];
+    const std::int64_t i = below(m), j = below(n);
+    switch (below(14)) {
+      case 0:
+        return tanh(a);
+      case 1:
+        return sigmoid(a) * a;
+      case 2:
+      case 3:
+        return 0.5 * matmul(a, like([&](const Shape& s) { return s[0] == n; }, {n, 1 + below(6)}));
+      case 4: {  // gates: products added to parts of one value
+        const Var u = tanh(concat({a, a * 0.5}, static_cast<int>(below(2))));
+        const Var w = fresh({3, u.shape()[1]});
+        const std::int64_t half = (u.shape()[0] + 1) / 2;
+        values_.push_back(matmul(fresh({half, 3}), w) + slice(u, 0, 0, half));
+        return half < u.shape()[0]
+                   ? matmul(fresh({u.shape()[0] - half, 3}), w) + slice(u, 0, half, u.shape()[0])
+                   : u;
+      }
+      case 5:
+        return a + like([&](const Shape& s) { return s == a.shape(); }, a.shape());
+      case 6:
+        return slice(a, 0, i, i + 1 + below(m - i));
+      case 7:
+        return slice(a, 1, j, j + 1 + below(n - j));
+      case 8:
+        return m > 8 ? a
+                     : concat({a, like([&](const Shape& s) { return s[1] == n && s[0] < 5; }, {2, n})}, 0);
+      case 9:
+        return n > 8 ? a : concat({slice(a, 1, j, n), a}, 1);
+      case 10:
+        return transpose(a);
+      case 11:
+        return reshape(a, {n, m});
+      case 12: {
+        std::vector<int> rows(static_cast<std::size_t>(2 + below(12)));
+        for (int& r : rows) r = static_cast<int>(below(m));
+        return take_rows(a, t_.tokens({static_cast<std::int64_t>(rows.size())}, rows));
+      }
+      default:
+        return a + slice(a, 0, 0, 1);
+    }
+  }
+
+  Tape& t_;
+  std::mt19937 random_;
+  Vars values_, leaves_;
+};
+
+}  // namespace
+
+TEST_CASE("a user's sum of three operands") {
+  CHECK(difference([](Tape& t) {
+          const Var x = t.input(numbers({4, 3}, 1)), w = t.input(numbers({3, 4}, 2)),
+                    a = t.input(numbers({4, 4}, 3));
+          return Vars{record(add3_op, {matmul(x, w), tanh(a), matmul(tanh(x), w)}) + a};
+        }) < rounding);
+}
+
+TEST_CASE("random programs of matrices run the same planned and plain") {
+  for (std::uint32_t seed = 0; seed < 400; ++seed)
+    for (const char* passes : {"", "-select", "-place", "-sums,-fuse"}) {
+      if (seed % 4 != 0 && *passes != '\0') continue;
+      INFO("seed " << seed << ", passes " << passes);
+      CHECK(difference([&](Tape& t) { return Program(t, seed).wanted(); }, passes) < 1e-9);
+    }
+}
