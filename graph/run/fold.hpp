@@ -12,8 +12,8 @@ struct Folded {
 };
 
 /// Finds them, and appends to the tape where that leaves more to be computed once: a product whose rows are
-/// picked from a table, take_rows(E, i) W, is rows picked from a product, take_rows(E W, i), which has the same
-/// bits; a bias added to such rows is added to the table, which may change the order of a sum.
+/// picked from a table, take_rows(E, i) W, is rows picked from a product, take_rows(E W, i), which has the
+/// same bits; a bias added to such rows is added to the table, which may change the order of a sum.
 Folded fold(Tape& tape, std::span<const Var> wanted);
 
 }  // namespace spool::run

@@ -59,7 +59,7 @@ class Planned {
       const auto at = std::ranges::find(folded_.fixed, id, &Var::id);
       if (at == folded_.fixed.end()) return leaf_of(tape_, id);
       const Tensor& value = values_[static_cast<std::size_t>(at - folded_.fixed.begin())];
-      return {&value, &value, refreshed_};
+      return {&value, 1, refreshed_};  // a serial will do: it is this plan's own
     });
     for (std::size_t i = 0; i < versions_.size(); ++i) versions_[i] = tape_.params()[i].version();
     ready_ = true;
