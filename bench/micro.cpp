@@ -1,5 +1,6 @@
 // micro: what the tape itself costs: nanoseconds for an op recorded, planned and run, on operands so small
 // that arithmetic hardly counts; and how often each part of a training loop allocates memory.
+#include "../tests/count_allocations.hpp"
 #include "measure.hpp"
 
 #include <spool/spool.hpp>
@@ -7,34 +8,11 @@
 #include <fmt/format.h>
 #include <boost/program_options.hpp>
 
-#include <atomic>
-#include <cstdlib>
 #include <iostream>
 #include <map>
-#include <new>
 #include <optional>
 #include <string>
 #include <vector>
-
-namespace {
-std::atomic<std::int64_t> allocations{0};
-
-void* allocate(std::size_t size, std::size_t alignment) {
-  ++allocations;
-  if (void* p = std::aligned_alloc(alignment, (size + alignment) / alignment * alignment)) return p;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-// All of the program's memory, the library's included, comes through here.
-void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t a) {
-  return allocate(size, static_cast<std::size_t>(a));
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 using namespace spool;
 namespace po = boost::program_options;
@@ -186,21 +164,21 @@ void count_allocations(const Options& o, boost::json::object& all) {
   Tape tape;
   std::int64_t recording = 0, stepping = 0, running = 0;
   for (int i = 0; i < o.steps; ++i) {
-    const std::int64_t before = allocations;
+    const std::size_t before = allocations();
     tape.clear();
     const Var loss = model.loss(tape, 5);
-    const std::int64_t recorded = allocations;
+    const std::size_t recorded = allocations();
     adam.step(loss);
-    const std::int64_t stepped = allocations;
+    const std::size_t stepped = allocations();
     if (i < 3) continue;
     recording += recorded - before;
     stepping += stepped - recorded;
   }
   const Var loss = model.loss(tape, 5);
   for (int i = 0; i < o.steps; ++i) {
-    const std::int64_t before = allocations;
+    const std::size_t before = allocations();
     tape.run({loss});
-    if (i >= 3) running += allocations - before;
+    if (i >= 3) running += allocations() - before;
   }
   all["record_allocations"] = bench::rounded(static_cast<double>(recording) / (o.steps - 3));
   all["step_allocations"] = bench::rounded(static_cast<double>(stepping) / (o.steps - 3));

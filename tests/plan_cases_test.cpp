@@ -141,6 +141,10 @@ TEST_CASE("packed weights are those of the parameter, whatever came before") {
 }
 
 TEST_CASE("a run after one for which there was no memory") {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  WARN("skipped: the sanitizers' operator new ends the program instead of throwing");
+  return;
+#endif
   Tape tape;
   const auto total = [&](std::int64_t n) {
     tape.clear();
