@@ -29,7 +29,8 @@ Key::Key(const Tape& tape, std::span<const Var> wanted) {
   if (top > 0) {
     operands_.assign(r.operands.begin(), r.operands.begin() + operand_end_.back());
     attrs_.assign(r.attrs.begin(), r.attrs.begin() + attr_end_.back());
-    for (std::uint32_t s = 0; s <= std::ranges::max(shape_id_); ++s) shapes_.push_back(*r.shapes[s]);
+    const std::uint32_t shapes = std::ranges::max(shape_id_) + 1;
+    for (std::uint32_t s = 0; s < shapes; ++s) shapes_.push_back(*r.shapes[s]);
   }
   for (std::uint32_t i = 0; i < top; ++i)
     if (is_constant(*op_[i])) numbers_.push_back(i == 0 ? 0 : attr_end_[i - 1]);
