@@ -1,12 +1,15 @@
 // Plans: printed ones of small models pinned step by step, since a lost fusion changes no number; and every
 // model and random recording run plain and under each set of passes.
+#include <spool/graph/run/team.hpp>
 #include <spool/spool.hpp>
 
 #include <fmt/format.h>
 
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <functional>
 #include <random>
 #include <string>
@@ -294,6 +297,31 @@ TEST_CASE("the same bits with any number of threads, and when two tapes run at o
   CHECK(here == alone);
   CHECK(beside == alone);
   set_threads(0);
+}
+
+TEST_CASE("threads of a run leave a processor that another of them is on") {
+  cpu_set_t allowed;
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  if (CPU_COUNT(&allowed) < 2) {
+    WARN("skipped: there is one processor");
+    return;
+  }
+  run::Team team(2);
+  bool apart = false;
+  for (int i = 0; i < 100 && !apart; ++i) {  // other programs may push them together again
+    std::array<int, 2> at{};
+    const std::function<void(int)> look = [&](int thread) {
+      at[static_cast<std::size_t>(thread)] = sched_getcpu();
+    };
+    team.run(look);
+    cpu_set_t that = {};
+    CPU_SET(static_cast<std::size_t>(at[1]), &that);
+    sched_setaffinity(0, sizeof that, &that);  // the caller joins the other thread
+    team.run(look);
+    sched_setaffinity(0, sizeof allowed, &allowed);
+    apart = at[0] != at[1];
+  }
+  CHECK(apart);
 }
 
 TEST_CASE("a process that was forked has threads of its own") {

@@ -1,5 +1,10 @@
 #include <spool/graph/run/team.hpp>
 
+#include <sched.h>
+
+#include <algorithm>
+#include <span>
+
 namespace spool::run {
 
 namespace {
@@ -22,9 +27,22 @@ void spin_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   }
 }
 
+// Moves this thread to another processor that it may use and that is not among `taken`; it stays free to be
+// moved again.
+void leave_for_another(std::span<const std::atomic<int>> taken) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  for (const std::atomic<int>& cpu : taken)
+    if (cpu >= 0) CPU_CLR(static_cast<std::size_t>(cpu), &others);
+  if (CPU_COUNT(&others) == 0) return;
+  if (sched_setaffinity(0, sizeof others, &others) == 0) sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 }  // namespace
 
-Team::Team(int threads) {
+Team::Team(int threads) : processors_(static_cast<std::size_t>(threads)) {
+  for (std::atomic<int>& p : processors_) p = -1;
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { serve(i); });
 }
 
@@ -38,6 +56,7 @@ Team::~Team() {
 void Team::run(const std::function<void(int)>& work) {
   if (workers_.empty()) return work(0);
   work_ = &work;
+  processors_[0] = sched_getcpu();
   busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   calls_.fetch_add(1, std::memory_order_release);
   calls_.notify_all();
@@ -53,9 +72,20 @@ void Team::serve(int index) {
     calls_.wait(served, std::memory_order_acquire);
     served = calls_.load(std::memory_order_acquire);
     if (stop_) return;
+    settle(static_cast<std::size_t>(index));
     (*work_)(index);
     busy_.fetch_sub(1, std::memory_order_release);
   }
+}
+
+// The system wakes a thread where its caller runs, and may leave both there for seconds.
+void Team::settle(std::size_t index) {
+  const int here = sched_getcpu();
+  processors_[index] = here;
+  const auto earlier = std::span(processors_).first(index);
+  if (std::ranges::none_of(earlier, [&](const std::atomic<int>& p) { return p == here; })) return;
+  leave_for_another(processors_);
+  processors_[index] = sched_getcpu();
 }
 
 void Team::barrier() {

@@ -1,5 +1,6 @@
 // Team: threads that work on one run together. They wait by spinning for a moment, since the steps of a run
-// follow each other within microseconds, and sleep between runs.
+// follow each other within microseconds, and sleep between runs. No two share a processor while others are
+// free; they are not tied to any.
 #pragma once
 
 #include <atomic>
@@ -27,8 +28,10 @@ class Team {
 
  private:
   void serve(int index);
+  void settle(std::size_t index);
 
   std::vector<std::thread> workers_;
+  std::vector<std::atomic<int>> processors_;  // where each thread began the last call; -1: not yet known
   const std::function<void(int)>* work_ = nullptr;
   alignas(64) std::atomic<std::uint32_t> calls_{0};
   alignas(64) std::atomic<std::uint32_t> arrived_{0};
