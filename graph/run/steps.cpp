@@ -224,6 +224,18 @@ void run_step(const plan::Tiles& s, const Context<T>& c) {
   }
 }
 
+namespace {
+
+// Whether the operands that are to be divided have the result's rows: a single index has none.
+bool divisible(const plan::EvalStep& s, std::uint32_t divided) {
+  if (divided == 0 || s.shape.rank() == 0) return false;
+  for (std::size_t i = 0; i < s.in_shapes.size() && i < 32; ++i)
+    if ((divided >> i & 1) != 0 && (s.in_shapes[i].rank() == 0 || s.in_shapes[i][0] != s.shape[0])) return false;
+  return true;
+}
+
+}  // namespace
+
 template <class T>
 void run_step(const plan::EvalStep& s, const Context<T>& c) {
   const Attrs attrs = c.attrs_at(s.attrs, s.attr_count);
@@ -246,7 +258,7 @@ void run_step(const plan::EvalStep& s, const Context<T>& c) {
   std::int64_t elements = s.shape.size();
   for (const Shape& shape : s.in_shapes) elements = std::max(elements, shape.size());
   const std::uint32_t divided = s.op->divides != nullptr ? s.op->divides(attrs) : 0;
-  if (divided == 0 || c.threads == 1 || elements < least_elements || s.shape.rank() == 0 || n > few.size()) {
+  if (c.threads == 1 || elements < least_elements || n > few.size() || !divisible(s, divided)) {
     if (c.thread == 0) eval({{in, n}, {shapes, n}, c.at(s.out), &s.shape, attrs, c.random});
     return;
   }

@@ -6,7 +6,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <spool/ops/kernels/vector_math.hpp>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 HWY_BEFORE_NAMESPACE();
@@ -14,73 +17,83 @@ namespace spool::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
 #if HWY_TARGET == HWY_SCALAR
 const RandomKernels* kernels() { return nullptr; }
 #else
 
-using D = hn::ScalableTag<std::uint32_t>;
+using D = hn::ScalableTag<std::uint64_t>;
 using V = hn::Vec<D>;
 using Stream = RandomKernels::Stream;
 constexpr D d;
-constexpr hn::Repartition<std::uint64_t, D> d64;
-constexpr hn::Rebind<float, D> df;
+constexpr hn::Repartition<std::uint32_t, D> d32;
+constexpr hn::Repartition<std::int32_t, D> di;
+constexpr hn::Repartition<float, D> df;
 
-/// The 64 bits of a product of each lane and a constant.
-HWY_INLINE void multiply(V x, V by, V& high, V& low) {
-  const auto odd_lanes = hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(d64, x)));
-  const auto even = hn::MulEven(x, by), odd = hn::MulEven(odd_lanes, by);
-  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
-  low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
+/// The two keys of each round.
+using Keys = std::array<std::array<std::uint64_t, 2>, 10>;
+Keys keys_of(const Stream& s) {
+  Keys keys;
+  auto [first, second] = s.key;
+  for (auto& key : keys) {
+    key = {first, second};
+    first += 0x9E3779B9;
+    second += 0xBB67AE85;
+  }
+  return keys;
 }
 
-/// One block of Philox4x32-10 in each lane.
+/// One block of Philox4x32-10 in each lane of 64 bits. A word is the lower half of its lane; what stands
+/// above it means nothing.
 struct Blocks {
   V word0, word1, word2, word3;
 
-  HWY_INLINE Blocks(const Stream& s, std::uint32_t first)
-      : word0(hn::Iota(d, first)),
+  HWY_INLINE Blocks(const Stream& s, const Keys& keys, V number)
+      : word0(number),
         word1(hn::Set(d, s.counter[0])),
         word2(hn::Set(d, s.counter[1])),
         word3(hn::Set(d, s.counter[2])) {
-    std::uint32_t key0 = s.key[0], key1 = s.key[1];
-    const V by0 = hn::Set(d, 0xD2511F53), by2 = hn::Set(d, 0xCD9E8D57);
-    for (int round = 0; round < 10; ++round) {
-      V high0, low0, high2, low2;
-      multiply(word0, by0, high0, low0);
-      multiply(word2, by2, high2, low2);
-      word0 = hn::Xor(hn::Xor(high2, word1), hn::Set(d, key0));
-      word1 = low2;
-      word2 = hn::Xor(hn::Xor(high0, word3), hn::Set(d, key1));
-      word3 = low0;
-      key0 += 0x9E3779B9;
-      key1 += 0xBB67AE85;
+    const auto by0 = hn::Set(d32, 0xD2511F53), by2 = hn::Set(d32, 0xCD9E8D57);
+    for (const auto& key : keys) {
+      const V product0 = hn::MulEven(hn::BitCast(d32, word0), by0);
+      const V product2 = hn::MulEven(hn::BitCast(d32, word2), by2);
+      word0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product2), word1), hn::Set(d, key[0]));
+      word1 = product2;
+      word2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), word3), hn::Set(d, key[1]));
+      word3 = product0;
     }
+  }
+
+  /// All 64 bits of an element: two words, the higher one first.
+  HWY_INLINE V even() const { return joined(word0, word1); }
+  HWY_INLINE V odd() const { return joined(word2, word3); }
+
+ private:
+  static HWY_INLINE V joined(V high, V low) {
+    return hn::Or(hn::ShiftLeft<32>(high), hn::And(low, hn::Set(d, 0xFFFFFFFF)));
   }
 };
 
-/// Elements from f(high words, low words) of their blocks.
+/// Elements from f(block): a vector of floats, which has a block's two elements in each 64 bits.
 template <class F>
 HWY_INLINE void for_all(const Stream& s, std::int64_t size, float* out, F f) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t i = 0; i < size; i += 2 * lanes) {
-    const Blocks b(s, static_cast<std::uint32_t>(i / 2));
-    const auto even = f(b.word0, b.word1), odd = f(b.word2, b.word3);
-    if (i + 2 * lanes <= size) {
-      hn::StoreInterleaved2(even, odd, df, out + i);
-    } else {
-      HWY_ALIGN float all[2 * hn::MaxLanes(df)];
-      hn::StoreInterleaved2(even, odd, df, all);
-      std::copy_n(all, size - i, out + i);
-    }
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(df));
+  const Keys keys = keys_of(s);
+  V number = hn::Iota(d, 0);
+  for (std::int64_t i = 0; i < size; i += lanes) {
+    const auto v = f(Blocks(s, keys, number));
+    number = hn::Add(number, hn::Set(d, hn::Lanes(d)));
+    if (i + lanes <= size)
+      hn::StoreU(v, df, out + i);
+    else
+      store_first(df, v, out + i, static_cast<std::size_t>(size - i));
   }
 }
 
 void uniform(const Stream& s, std::int64_t size, float* out) {
-  for_all(s, size, out, [](V high, V) HWY_ATTR {
-    const hn::RebindToSigned<D> di;
-    return hn::Mul(hn::ConvertTo(df, hn::BitCast(di, hn::ShiftRight<8>(high))), hn::Set(df, 0x1p-24f));
+  for_all(s, size, out, [](const Blocks& b) HWY_ATTR {
+    const V even = hn::ShiftRight<32>(b.even()), odd = hn::ShiftLeft<32>(b.word2);
+    const auto bits = hn::ShiftRight<8>(hn::BitCast(d32, hn::Or(even, odd)));
+    return hn::Mul(hn::ConvertTo(df, hn::BitCast(di, bits)), hn::Set(df, 0x1p-24f));
   });
 }
 
@@ -92,14 +105,12 @@ void bernoulli(const Stream& s, double p, float value, std::int64_t size, float*
     std::fill_n(out, size, value);
     return;
   }
-  const std::uint64_t bits = static_cast<std::uint64_t>(limit) << 11;
-  const V limit_high = hn::Set(d, static_cast<std::uint32_t>(bits >> 32));
-  const V limit_low = hn::Set(d, static_cast<std::uint32_t>(bits));
-  const auto yes = hn::Set(df, value);
-  for_all(s, size, out, [=](V high, V low) HWY_ATTR {
-    const auto below =
-        hn::Or(hn::Lt(high, limit_high), hn::And(hn::Eq(high, limit_high), hn::Lt(low, limit_low)));
-    return hn::IfThenElseZero(hn::RebindMask(df, below), yes);
+  const V end = hn::Set(d, static_cast<std::uint64_t>(limit) << 11);
+  const std::uint64_t bits = std::bit_cast<std::uint32_t>(value);
+  const V yes_even = hn::Set(d, bits), yes_odd = hn::Set(d, bits << 32);
+  for_all(s, size, out, [=](const Blocks& b) HWY_ATTR {
+    const V even = hn::IfThenElseZero(hn::Lt(b.even(), end), yes_even);
+    return hn::BitCast(df, hn::Or(even, hn::IfThenElseZero(hn::Lt(b.odd(), end), yes_odd)));
   });
 }
 
