@@ -54,8 +54,8 @@ void copy_strided(const Shape& shape, std::span<const std::int64_t> strides, con
 template <class T>
 void copy_transposed(std::int64_t rows, std::int64_t columns, const T* x, T* out) {
   constexpr std::int64_t side = 16;
-  for (std::int64_t r = 0; r < rows; r += side)
-    for (std::int64_t c = 0; c < columns; c += side)
+  for (std::int64_t c = 0; c < columns; c += side)
+    for (std::int64_t r = 0; r < rows; r += side)
       for (std::int64_t i = r; i < std::min(r + side, rows); ++i)
         for (std::int64_t j = c; j < std::min(c + side, columns); ++j) out[i * columns + j] = x[j * rows + i];
 }
