@@ -134,12 +134,13 @@ constexpr Eval map_with(F) {
 }
 
 /// A part of an element-wise op's work, as planned runs cut it up: `rows` runs of `cols` elements that lie
-/// `stride` apart. A stride of 0 repeats one row.
+/// `stride` apart. A stride of 0 repeats one row; a step of 0, one element throughout a row.
 template <class T>
 struct Tile {
   struct Rows {
     const T* data;
     std::int64_t stride;
+    std::int64_t step = 1;
   };
   const Rows* in;
   T* out;  // may be one of the operands, with the same stride

@@ -20,7 +20,7 @@
 #include "catch.hpp"
 
 using namespace spool;
-using kernels::Fn, kernels::Run, kernels::run_kernel;
+using kernels::Fn, kernels::Block, kernels::block_kernel;
 
 namespace {
 
@@ -71,7 +71,8 @@ const Function functions[] = {
 
 std::vector<float> values_of(const Function& f, const std::vector<float>& x) {
   std::vector<float> y(x.size());
-  run_kernel<float>(f.fn)({{x.data()}, y.data(), static_cast<std::int64_t>(x.size()), f.numbers});
+  const auto n = static_cast<std::int64_t>(x.size());
+  block_kernel<float>(f.fn)({{{{x.data(), n, 1}}}, y.data(), n, 1, n, f.numbers});
   return y;
 }
 
@@ -161,31 +162,45 @@ TEST_CASE("an element's bits do not depend on its place, and nothing else is tou
   on_all_targets([&] {
     for (int f = 0; f <= static_cast<int>(Fn::erf); ++f) {
       INFO("function " << f);
-      const auto kernel = run_kernel<float>(static_cast<Fn>(f));
+      const auto kernel = block_kernel<float>(static_cast<Fn>(f));
       REQUIRE(kernel != nullptr);
+      // A run of elements from the first on.
+      const auto run = [&](std::size_t first, std::int64_t size, float* out) {
+        kernel({{{{&x[first], 0, 1}, {&y[first], 0, 1}, {&z[first], 0, 1}}}, out, 0, 1, size, {0.5F, 3}});
+      };
       std::vector<float> alone(most);
-      for (std::size_t i = 0; i < most; ++i) kernel({{&x[i], &y[i], &z[i]}, &alone[i], 1, {0.5F, 3}});
+      for (std::size_t i = 0; i < most; ++i) run(i, 1, &alone[i]);
       for (std::size_t first = 0; first < 20; ++first)
         for (std::size_t size = 0; size <= most - 20; ++size) {
           std::vector<float> out(most, 77);
-          kernel(
-              {{&x[first], &y[first], &z[first]}, &out[first], static_cast<std::int64_t>(size), {0.5F, 3}});
+          run(first, static_cast<std::int64_t>(size), &out[first]);
           bool same = true;
           for (std::size_t i = 0; i < most; ++i)
             same = same && bits(out[i]) == (i >= first && i < first + size ? bits(alone[i]) : bits(77.0F));
           CHECK(same);
         }
-      std::vector<float> in_place = x;
-      kernel({{in_place.data(), y.data(), z.data()}, in_place.data(), most, {0.5F, 3}});
-      CHECK(std::ranges::equal(in_place, alone, {}, bits, bits));
+      const std::vector<float> before = x;
+      run(0, most, x.data());
+      CHECK(std::ranges::equal(x, alone, {}, bits, bits));
+      x = before;
     }
   });
 }
 
-TEST_CASE("a tile's rows may lie apart, and repeat") {
-  const std::vector<float> x{1, 2, 3, 9, 4, 5, 6, 9}, row{10, 20, 30};
-  std::vector<float> out(10, 0);
-  const Tile<float>::Rows in[] = {{x.data(), 4}, {row.data(), 0}};
-  kernels::run_tile<Fn::add, 2>(Tile<float>{in, out.data(), 5, 2, 3, {}});
-  CHECK(out == std::vector<float>{11, 22, 33, 0, 0, 14, 25, 36, 0, 0});
+TEST_CASE("a tile's rows may lie apart, repeat, or be one element each") {
+  const std::vector<float> x{1, 2, 3, 9, 4, 5, 6, 9}, row{10, 20, 30}, column{100, 200};
+  const auto sum = [](std::initializer_list<Tile<float>::Rows> in, std::int64_t stride, std::int64_t rows,
+                      std::int64_t cols) {
+    std::vector<float> out(10, 0);
+    kernels::run_tile<Fn::add, 2>(Tile<float>{in.begin(), out.data(), stride, rows, cols, {}});
+    return out;
+  };
+  CHECK(sum({{x.data(), 4}, {row.data(), 0}}, 5, 2, 3) ==
+        std::vector<float>{11, 22, 33, 0, 0, 14, 25, 36, 0, 0});
+  CHECK(sum({{x.data(), 4}, {column.data(), 1, 0}}, 3, 2, 3) ==
+        std::vector<float>{101, 102, 103, 204, 205, 206, 0, 0, 0, 0});
+  CHECK(sum({{column.data(), 0, 0}, {x.data(), 4}}, 4, 2, 4) ==
+        std::vector<float>{101, 102, 103, 109, 104, 105, 106, 109, 0, 0});
+  CHECK(sum({{column.data(), 1, 0}, {column.data() + 1, 0, 0}}, 3, 2, 2) ==
+        std::vector<float>{300, 300, 0, 400, 400, 0, 0, 0, 0, 0});
 }

@@ -86,33 +86,18 @@ class TileRunner {
   void run(std::size_t instance, std::int64_t begin, std::int64_t end, std::int64_t left,
            std::int64_t right) {
     const plan::Rows* operands = s_.operands.data() + instance * (ops_.inputs + ops_.outputs);
-    fill_scalars(operands, std::min(height_, end - begin) * std::min(width_, right - left));
     for (std::int64_t r = begin; r < end; r += height_)
       for (std::int64_t x = left; x < right; x += width_)
         tile(operands, r, std::min(height_, end - r), x, std::min(width_, right - x));
   }
 
  private:
-  bool is_scalar(std::uint32_t i, const plan::Rows& r) const { return ops_.steps[i] == 0 && r.stride == 0; }
-
-  void fill_scalars(const plan::Rows* operands, std::int64_t n) {
-    for (std::uint32_t i = 0; i < ops_.inputs; ++i)
-      if (is_scalar(i, operands[i])) std::fill_n(filled_ + i * tile_size, n, *c_.at(operands[i].at));
-  }
-
   void tile(const plan::Rows* operands, std::int64_t row, std::int64_t rows, std::int64_t col,
             std::int64_t cols) {
     for (std::uint32_t i = 0; i < ops_.inputs; ++i) {
       const plan::Rows& in = operands[i];
-      T* const fill = filled_ + i * tile_size;
-      if (ops_.steps[i] != 0) {
-        slots_[i] = {c_.at(in.at) + row * in.stride + col, in.stride};
-      } else {
-        if (in.stride != 0)
-          for (std::int64_t r = 0; r < rows; ++r)
-            std::fill_n(fill + r * cols, cols, c_.at(in.at)[(row + r) * in.stride]);
-        slots_[i] = {fill, cols};
-      }
+      const std::int64_t step = ops_.steps[i] != 0 ? 1 : 0;
+      slots_[i] = {c_.at(in.at) + row * in.stride + col * step, in.stride, step};
     }
     for (std::size_t i = 0; i < ops_.ops.size(); ++i) {
       const plan::TileOps::Op& op = ops_.ops[i];
@@ -126,12 +111,23 @@ class TileRunner {
         stride = to.stride;
       }
       slots_[ops_.inputs + i] = {out, stride};
-      apply(op, {in, out, stride, rows, cols, c_.attrs_at(op.attrs, op.attr_count)});
+      const Tile<T> t{in, out, stride, rows, cols, c_.attrs_at(op.attrs, op.attr_count)};
+      if (const auto kernel = op.op->tile.template get<T>())
+        kernel(t);
+      else
+        eval(op, t, in);
     }
   }
 
-  void apply(const plan::TileOps::Op& op, const Tile<T>& t) const {
-    if (const auto kernel = op.op->tile.template get<T>()) return kernel(t);
+  // By the op's eval, which takes whole rows only.
+  void eval(const plan::TileOps::Op& op, const Tile<T>& t, typename Tile<T>::Rows* operands) const {
+    for (std::uint32_t k = 0; k < op.arity; ++k) {
+      if (operands[k].step != 0) continue;
+      T* const fill = filled_ + ops_.operands[op.operands + k] * tile_size;
+      for (std::int64_t r = 0; r < t.rows; ++r)
+        std::fill_n(fill + r * t.cols, t.cols, operands[k].data[r * operands[k].stride]);
+      operands[k] = {fill, t.cols};
+    }
     const auto whole = [&](std::int64_t stride) { return t.rows == 1 || stride == t.cols; };
     bool one = whole(t.out_stride);
     for (std::uint32_t k = 0; k < op.arity; ++k) one = one && whole(t.in[k].stride);
@@ -230,7 +226,8 @@ namespace {
 bool divisible(const plan::EvalStep& s, std::uint32_t divided) {
   if (divided == 0 || s.shape.rank() == 0) return false;
   for (std::size_t i = 0; i < s.in_shapes.size() && i < 32; ++i)
-    if ((divided >> i & 1) != 0 && (s.in_shapes[i].rank() == 0 || s.in_shapes[i][0] != s.shape[0])) return false;
+    if ((divided >> i & 1) != 0 && (s.in_shapes[i].rank() == 0 || s.in_shapes[i][0] != s.shape[0]))
+      return false;
   return true;
 }
 

@@ -15,35 +15,49 @@ namespace spool::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-// --- runs
+// --- blocks
+
+/// Where a row of an operand begins; for a single element, a vector full of it.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE const T* row_of(D d, const typename Block<T>::Operand& x, std::int64_t row, T* repeated) {
+  const T* const first = x.data + row * x.stride;
+  if (x.step != 0) return first;
+  hn::Store(hn::Set(d, *first), d, repeated);
+  return repeated;
+}
 
 template <class T, std::size_t arity, std::size_t numbers, class F>
-void run_with(const Run<T>& run) {
+void run_with(const Block<T>& b) {
   [&]<std::size_t... I, std::size_t... J>(std::index_sequence<I...>, std::index_sequence<J...>) HWY_ATTR {
     const hn::ScalableTag<T> d;
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    const T* const in[] = {run.in[I]...};
-    T* const out = run.out;
-    const std::int64_t size = run.size;
+    HWY_ALIGN T repeated[arity][hn::MaxLanes(d)];
+    const std::int64_t advance[] = {b.in[I].step * lanes...};
     const F f{};
-    std::int64_t i = 0;
-    for (; i + lanes <= size; i += lanes)
-      hn::StoreU(f(d, hn::LoadU(d, in[I] + i)..., hn::Set(d, run.numbers[J])...), d, out + i);
-    if (i == size) return;
-    const auto rest = static_cast<std::size_t>(size - i);
-    store_first(d, f(d, load_first(d, in[I] + i, rest)..., hn::Set(d, run.numbers[J])...), out + i, rest);
+    for (std::int64_t row = 0; row < b.rows; ++row) {
+      const T* in[] = {row_of(d, b.in[I], row, repeated[I])...};
+      T* const out = b.out + row * b.out_stride;
+      std::int64_t i = 0;
+      for (; i + lanes <= b.cols; i += lanes) {
+        hn::StoreU(f(d, hn::LoadU(d, in[I])..., hn::Set(d, b.numbers[J])...), d, out + i);
+        ((in[I] += advance[I]), ...);
+      }
+      if (i == b.cols) continue;
+      const auto rest = static_cast<std::size_t>(b.cols - i);
+      store_first(d, f(d, load_first(d, in[I], rest)..., hn::Set(d, b.numbers[J])...), out + i, rest);
+    }
   }
   (std::make_index_sequence<arity>{}, std::make_index_sequence<numbers>{});
 }
 
 /// The kernel of a function f(d, vectors of the operands..., vectors of the numbers...).
 template <class T, std::size_t arity, std::size_t numbers = 0, class F>
-RunKernel<T> map(F) {
+BlockKernel<T> map(F) {
   return run_with<T, arity, numbers, F>;
 }
 
 template <class T, class F>
-RunKernel<T> comparison(F) {
+BlockKernel<T> comparison(F) {
   return map<T, 2>([](auto d, auto x, auto y)
                        HWY_ATTR { return hn::IfThenElseZero(F{}(d, x, y), hn::Set(d, T(1))); });
 }
@@ -51,7 +65,7 @@ RunKernel<T> comparison(F) {
 // --- what there is
 
 template <class T>
-RunKernel<T> arithmetic(Fn fn) {
+BlockKernel<T> arithmetic(Fn fn) {
   switch (fn) {
     case Fn::add:
       return map<T, 2>([](auto, auto x, auto y) HWY_ATTR { return hn::Add(x, y); });
@@ -87,7 +101,7 @@ RunKernel<T> arithmetic(Fn fn) {
 
 // NaN differs from everything: with AVX-512, Highway 1.0's Ne says that it does not, so Eq is asked.
 template <class T>
-RunKernel<T> choice(Fn fn) {
+BlockKernel<T> choice(Fn fn) {
   switch (fn) {
     case Fn::relu:
       return map<T, 1>([](auto d, auto x) HWY_ATTR { return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x); });
@@ -133,7 +147,7 @@ RunKernel<T> choice(Fn fn) {
   }
 }
 
-RunKernel<float> function(Fn fn) {
+BlockKernel<float> function(Fn fn) {
   switch (fn) {
     case Fn::exp:
       return map<float, 1>([](auto d, auto x) HWY_ATTR { return vec::exp(d, x); });
@@ -165,13 +179,13 @@ RunKernel<float> function(Fn fn) {
   }
 }
 
-RunKernel<float> kernel_f32(Fn fn) {
+BlockKernel<float> kernel_f32(Fn fn) {
   if (const auto kernel = arithmetic<float>(fn)) return kernel;
   if (const auto kernel = choice<float>(fn)) return kernel;
   return function(fn);
 }
 
-RunKernel<double> kernel_f64(Fn fn) {
+BlockKernel<double> kernel_f64(Fn fn) {
   const auto kernel = arithmetic<double>(fn);
   return kernel != nullptr ? kernel : choice<double>(fn);
 }
@@ -188,11 +202,11 @@ HWY_EXPORT(kernel_f32);
 HWY_EXPORT(kernel_f64);
 
 template <>
-RunKernel<float> run_kernel(Fn fn) {
+BlockKernel<float> block_kernel(Fn fn) {
   return HWY_DYNAMIC_DISPATCH(kernel_f32)(fn);
 }
 template <>
-RunKernel<double> run_kernel(Fn fn) {
+BlockKernel<double> block_kernel(Fn fn) {
   return HWY_DYNAMIC_DISPATCH(kernel_f64)(fn);
 }
 

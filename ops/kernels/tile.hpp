@@ -53,43 +53,42 @@ enum class Fn : std::uint8_t {
 };
 constexpr bool has_double(Fn fn) { return fn < Fn::exp; }
 
+/// Rows of elements: the next row begins `stride` elements on, and the next element is `step` on: 1, or 0
+/// where one element serves the whole row.
 template <class T>
-struct Run {
-  std::array<const T*, 3> in;
-  T* out;  // may be one of the operands
-  std::int64_t size;
+struct Block {
+  struct Operand {
+    const T* data;
+    std::int64_t stride, step;
+  };
+  std::array<Operand, 3> in;
+  T* out;  // may be one of the operands, with the same stride
+  std::int64_t out_stride, rows, cols;
   std::array<T, 2> numbers;  // the op's attributes
 };
 
 template <class T>
-using RunKernel = void (*)(const Run<T>&);
+using BlockKernel = void (*)(const Block<T>&);
 
 /// For the instructions that this processor has. Null for a function that has no double.
 template <class T>
-RunKernel<T> run_kernel(Fn fn);
+BlockKernel<T> block_kernel(Fn fn);
 
-/// Applies a function to the rows of a planned run's tile (graph/op.hpp).
+/// Applies a function to a planned run's tile (graph/op.hpp).
 template <Fn fn, int arity, class Tile>
 void run_tile(const Tile& t) {
   using T = std::remove_reference_t<decltype(*t.out)>;
-  static const RunKernel<T> kernel = run_kernel<T>(fn);
-  Run<T> run{{}, t.out, t.cols, {}};
-  for (std::size_t i = 0; i < run.numbers.size() && i < t.attrs.size(); ++i)
-    run.numbers[i] = static_cast<T>(std::bit_cast<double>(t.attrs[i]));
+  static const BlockKernel<T> kernel = block_kernel<T>(fn);
+  Block<T> b{{}, t.out, t.out_stride, t.rows, t.cols, {}};
+  for (std::size_t i = 0; i < b.numbers.size() && i < t.attrs.size(); ++i)
+    b.numbers[i] = static_cast<T>(std::bit_cast<double>(t.attrs[i]));
   bool dense = t.out_stride == t.cols;
-  for (int i = 0; i < arity; ++i) {
-    run.in[static_cast<std::size_t>(i)] = t.in[i].data;
-    dense = dense && t.in[i].stride == t.cols;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(arity); ++i) {
+    b.in[i] = {t.in[i].data, t.in[i].stride, t.in[i].step};
+    dense = dense && t.in[i].stride == t.cols * t.in[i].step;
   }
-  if (dense) {
-    run.size *= t.rows;
-    return kernel(run);
-  }
-  for (std::int64_t row = 0; row < t.rows; ++row) {
-    kernel(run);
-    for (int i = 0; i < arity; ++i) run.in[static_cast<std::size_t>(i)] += t.in[i].stride;
-    run.out += t.out_stride;
-  }
+  if (dense) b.cols = t.rows * t.cols, b.rows = 1;
+  kernel(b);
 }
 
 /// An element-wise op of graph/op.hpp with these kernels for planned runs.
