@@ -7,9 +7,10 @@ namespace spool::run {
 
 namespace {
 
-// Work below this many multiplications or elements is left to one thread: waiting for others costs more.
+// Work below this many multiplications or elements is left to one thread: fetching what others computed costs
+// more.
 constexpr std::int64_t least_products = 1 << 16;
-constexpr std::int64_t least_elements = 1 << 13;
+constexpr std::int64_t least_elements = 1 << 11;
 
 // The whole of a step for the first thread, nothing for the others.
 std::pair<std::int64_t, std::int64_t> alone(int thread, std::int64_t n) {
@@ -205,12 +206,13 @@ void run_step(const plan::Tiles& s, const Context<T>& c) {
   std::int64_t rows = 0;
   for (const std::int64_t r : s.rows) rows += r;
   TileRunner<T> runner(s, c);
-  if (rows < 2 * c.threads && s.cols >= least_elements && s.rows.size() == 1) {
+  const auto ops = static_cast<std::int64_t>(c.plan.tile_ops[s.ops].ops.size());
+  if (rows < 2 * c.threads && s.cols * ops >= least_elements && s.rows.size() == 1) {
     const auto [left, right] = c.share(s.cols);
     if (left < right) runner.run(0, 0, rows, left, right);
     return;
   }
-  auto [begin, end] = rows * s.cols < least_elements ? alone(c.thread, rows) : c.share(rows);
+  auto [begin, end] = rows * s.cols * ops < least_elements ? alone(c.thread, rows) : c.share(rows);
   std::int64_t before = 0;
   for (std::size_t i = 0; i < s.rows.size() && before < end; ++i) {
     const std::int64_t from = std::max(begin - before, std::int64_t{0}),
