@@ -20,8 +20,8 @@ namespace spool::plan {
 
 enum class Role : std::uint8_t {
   leaf,          ///< an input or a parameter
-  uniform,       ///< one number in every element; `layout.offset` is its place among the scalars
-  view,          ///< no elements of its own: `layout` says where they lie
+  uniform,       ///< one number in every element; its layout's offset is its place among the scalars
+  view,          ///< no elements of its own: its layout says where they lie
   elementwise,   ///< part of a cluster
   product,       ///< a [M,K] times b, packed; a third operand is added
   long_product,  ///< the sum of products of a, transposed, and b: operands a, b, a, b, ...
@@ -31,13 +31,15 @@ enum class Role : std::uint8_t {
   eval           ///< any other op, run by its eval on dense operands
 };
 
+/// Small, since each pass goes over all of them: shapes and layouts are elsewhere, see Draft.
 struct Node {
   Id tape = 0;  ///< the recorded node whose op, attributes and place in the program this one has
-  Role role = Role::eval;
-  std::int32_t axis = 0;               ///< of a concat
   std::uint32_t first = 0, count = 0;  ///< of its operands, in Draft::operands
-  const Shape* shape = nullptr;
-  Layout layout;  ///< of its value: of its own storage, unless it is a view
+  std::uint32_t shape = 0;             ///< number of it
+  Id root = 0;                         ///< in whose storage its value lies: its own, unless it is a view
+  std::uint32_t layout = none;         ///< number of it; none: the root's first elements, side by side
+  Role role = Role::eval;
+  std::uint8_t axis = 0;  ///< of a concat
 };
 
 /// A place inside the storage of another node: where a value is computed to spare a copy later.
@@ -81,14 +83,15 @@ struct Unit {
 };
 
 struct Draft {
-  Draft(Tape& t, const Options& o) : tape(t), options(o) {}
+  Draft(Tape& t, const Options& o) : tape(t), options(o) {
+    for (const Shape* s : t.rows().shapes) add_shape(s);
+  }
 
   Tape& tape;
   Options options;
   std::vector<Node> nodes;
   std::vector<Id> operands;
   std::vector<Id> wanted;
-  std::deque<Shape> shapes;  ///< of nodes that no tape has
   std::vector<Scalar> scalars;
 
   std::vector<Id> order;
@@ -101,17 +104,22 @@ struct Draft {
 
   std::span<const Id> in(Id n) const { return {operands.data() + nodes[n].first, nodes[n].count}; }
   std::span<Id> in(Id n) { return {operands.data() + nodes[n].first, nodes[n].count}; }
-  const Layout& layout(Id n) const { return nodes[n].layout; }
+  Id root(Id n) const { return nodes[n].root; }
+  Layout layout(Id n) const {
+    const Node& node = nodes[n];
+    return node.layout == none ? dense(node.root, size(n)) : layouts_[node.layout];
+  }
+  void set_layout(Id n, const Layout& l);
   const OpDef& op(Id n) const { return tape.op(nodes[n].tape); }
   Attrs attrs(Id n) const { return tape.attrs(nodes[n].tape); }
-  const Shape& shape(Id n) const { return *nodes[n].shape; }
-  std::int64_t size(Id n) const { return nodes[n].layout.size(); }
+  const Shape& shape(Id n) const { return *shapes_[nodes[n].shape]; }
+  std::int64_t size(Id n) const { return sizes_[nodes[n].shape]; }
   bool computed(Id root) const { return nodes[root].role != Role::leaf && nodes[root].role != Role::uniform; }
   /// Whether v is all of its root's elements, side by side.
   bool whole(Id v) const {
-    const Layout& l = layout(v);
-    return l.offset == 0 && l.dense() && l.size() == nodes[l.root].layout.size() &&
-           nodes[l.root].role != Role::uniform;
+    const Node &node = nodes[v], &of = nodes[node.root];
+    if (of.role == Role::uniform || size(v) != size(node.root)) return false;
+    return node.layout == none || (layouts_[node.layout].offset == 0 && layouts_[node.layout].dense());
   }
   Id add_node(Id tape_id, Role role, const Shape& shape, std::span<const Id> in);
   void set_operands(Id n, std::span<const Id> in);
@@ -136,6 +144,15 @@ struct Draft {
     Id node;
     bool any_order;
   };
+  void add_shape(const Shape* s) {
+    shapes_.push_back(s);
+    sizes_.push_back(s->size());
+  }
+
+  std::vector<Layout> layouts_;
+  std::vector<const Shape*> shapes_;
+  std::vector<std::int64_t> sizes_;  // of each shape
+  std::deque<Shape> new_shapes_;     // those that the tape does not have
   boost::unordered_flat_map<Id, Id> copies_;
   boost::unordered_flat_map<std::vector<Id>, Joined> joined_;  ///< by sorted parts
 };

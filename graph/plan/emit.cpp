@@ -65,7 +65,7 @@ class Emitter {
     std::vector<Lifetime> lives;
     std::vector<std::uint32_t> life_of(d_.nodes.size(), none);
     const auto touch = [&](Id v, std::uint32_t unit) {
-      const Id root = d_.storage(d_.layout(v).root);
+      const Id root = d_.storage(d_.root(v));
       if (!d_.computed(root)) return;
       if (life_of[root] == none) {
         life_of[root] = static_cast<std::uint32_t>(lives.size());

@@ -40,7 +40,7 @@ class Fuser {
     level_.assign(d_.nodes.size(), 0);
     for (const Id v : d_.order)
       for (const Id o : d_.in(v)) {
-        const Id u = d_.layout(o).root;
+        const Id u = d_.root(o);
         if (d_.computed(u)) level_[v] = std::max(level_[v], level_[u] + (fusable(u, o, v) ? 0 : 1));
       }
   }
@@ -58,13 +58,13 @@ class Fuser {
     std::vector<std::uint32_t> next(end_.begin(), end_.end() - 1);
     for_each_edge([&](Id u, Id o, Id v) { readers_[next[u]++] = {v, fusable(u, o, v)}; });
     wanted_.assign(d_.nodes.size(), false);
-    for (const Id w : d_.wanted) wanted_[d_.layout(w).root] = true;
+    for (const Id w : d_.wanted) wanted_[d_.root(w)] = true;
   }
   template <class F>
   void for_each_edge(F&& f) const {
     for (const Id v : d_.order)
       for (const Id o : d_.in(v))
-        if (const Id u = d_.layout(o).root; d_.computed(u)) f(u, o, v);
+        if (const Id u = d_.root(o); d_.computed(u)) f(u, o, v);
   }
   std::span<const Reader> readers(Id u) const { return {readers_.data() + end_[u], end_[u + 1] - end_[u]}; }
 
@@ -81,7 +81,7 @@ class Fuser {
   }
   bool costs_nothing(Id v) const {
     return std::ranges::all_of(d_.in(v), [&](Id o) {
-      const Id u = d_.layout(o).root;
+      const Id u = d_.root(o);
       if (!fusable(u, o, v) || level_[u] != level_[v]) return true;
       bool stays = false, stored = wanted_[u];
       for (const Reader& r : readers(u)) {
@@ -133,7 +133,7 @@ class Fuser {
   }
 
   bool inside(Id operand, std::uint32_t cluster) const {
-    const Id u = d_.layout(operand).root;
+    const Id u = d_.root(operand);
     return d_.cluster_of[u] == cluster && d_.whole(operand);
   }
 
@@ -165,7 +165,7 @@ class Fuser {
       result_slot_[n] = program.inputs + i;
       program.ops.push_back({d_.nodes[n].tape, static_cast<std::uint32_t>(at), d_.nodes[n].count});
       for (const Id o : d_.in(n)) {
-        if (inside(o, self)) refs[at] = result_slot_[d_.layout(o).root];
+        if (inside(o, self)) refs[at] = result_slot_[d_.root(o)];
         ++at;
       }
     }
@@ -182,7 +182,7 @@ class Fuser {
     };
     for (const Id n : c.nodes)
       for (const Id o : d_.in(n))
-        if (const Layout& l = d_.layout(o); !inside(o, self) && !l.dense() && !l.uniform()) ask(l.cols);
+        if (const Layout l = d_.layout(o); !inside(o, self) && !l.dense() && !l.uniform()) ask(l.cols);
     for (const Id n : c.outputs)
       for (const Reader& r : readers(n))
         if (d_.nodes[r.node].role == Role::concat) {

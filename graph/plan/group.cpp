@@ -42,7 +42,7 @@ class Grouper {
     if (u.role == Role::elementwise) {
       for (const Layout& l : d_.clusters[m].inputs) f(l.root);
     } else {
-      for (const Id o : d_.in(m)) f(d_.layout(o).root);
+      for (const Id o : d_.in(m)) f(d_.root(o));
     }
   }
 
@@ -127,7 +127,7 @@ class Grouper {
     const Index m = u.members[0];
     if (u.role == Role::elementwise) return Kind{0, d_.clusters[m].program};
     if (u.role != Role::product) return std::nullopt;
-    const Layout& b = d_.layout(d_.in(m)[1]);
+    const Layout b = d_.layout(d_.in(m)[1]);
     return Kind{1,
                 b.root,
                 b.offset,

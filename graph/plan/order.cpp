@@ -9,7 +9,7 @@ void order_nodes(Draft& d) {
   std::vector<std::pair<Id, std::uint32_t>> trail;  // a node, and how many of its operands were visited
   d.order.clear();
   const auto visit = [&](Id v) {
-    const Id n = d.layout(v).root;
+    const Id n = d.root(v);
     if (state[n] != unseen || !d.computed(n)) return;
     state[n] = open;
     trail.emplace_back(n, 0);

@@ -44,7 +44,7 @@ class Placer {
     std::vector<std::uint32_t> next(end_.begin(), end_.end() - 1);
     for_each_read([&](Id root, const Reader& r) { readers_[next[root]++] = r; });
     wanted_.assign(d_.nodes.size(), false);
-    for (const Id w : d_.wanted) wanted_[d_.layout(w).root] = true;
+    for (const Id w : d_.wanted) wanted_[d_.root(w)] = true;
   }
   template <class F>
   void for_each_read(F&& f) const {
@@ -54,7 +54,7 @@ class Placer {
         if (d_.units[u].role == Role::elementwise)
           for (const Layout& l : d_.clusters[m].inputs) f(l.root, Reader{u, m, i++});
         else
-          for (const Id o : d_.in(m)) f(d_.layout(o).root, Reader{u, m, i++});
+          for (const Id o : d_.in(m)) f(d_.root(o), Reader{u, m, i++});
       }
   }
   Role role(const Reader& r) const { return d_.units[r.unit].role; }
@@ -79,7 +79,7 @@ class Placer {
   // The operand that a product adds is overwritten by the result, when nobody else reads it.
   void add_in_place(Id n) {
     if (d_.nodes[n].count < 3) return;
-    const Layout& l = d_.layout(d_.in(n)[2]);
+    const Layout l = d_.layout(d_.in(n)[2]);
     if (!d_.computed(l.root) || wanted_[l.root] || !l.dense() || l.size() != d_.size(n)) return;
     if (l.size() == d_.size(l.root)) {
       if (d_.nodes[l.root].role == Role::product && readers(l.root).size() == 1)
@@ -109,7 +109,7 @@ class Placer {
     std::int64_t begin = 0;
     for (const Id o : d_.in(c)) {
       const std::int64_t end = begin + d_.size(o) / (outer * inner);
-      const Id v = d_.layout(o).root;
+      const Id v = d_.root(o);
       const auto at = sliced(dense(c, d_.size(c)), outer, along, inner, begin, end);
       begin = end;
       if (at && d_.whole(o) && free(v) && fits(v, *at, c)) d_.places[top(v)] = {c, *at};
@@ -165,7 +165,7 @@ class Placer {
     std::vector<Id> tops;
     std::int64_t size = 0;
     for (const Id o : values) {
-      const Id v = d_.layout(o).root;
+      const Id v = d_.root(o);
       if (!d_.whole(o) || !free(v) || taken_[top(v)]) continue;
       taken_[top(v)] = true;
       tops.push_back(top(v));

@@ -12,7 +12,7 @@ namespace {
 class Reader {
  public:
   Reader(Draft& d, std::span<const Var> wanted, std::span<const Var> given)
-      : d_(d), wanted_(wanted), given_(given) {}
+      : d_(d), wanted_(wanted), given_(given), shape_id_(d.tape.rows().shape_id) {}
 
   void read() {
     mark_live();
@@ -48,17 +48,13 @@ class Reader {
   void add(Id id) {
     const auto n = static_cast<Id>(d_.nodes.size());
     const auto ids = is_given(id) ? std::span<const Id>() : d_.tape.operands(id);
-    Node node{id,
-              Role::eval,
-              0,
-              static_cast<std::uint32_t>(d_.operands.size()),
-              static_cast<std::uint32_t>(ids.size()),
-              &d_.tape.shape(id),
-              {}};
+    d_.nodes.push_back({.tape = id,
+                        .first = static_cast<std::uint32_t>(d_.operands.size()),
+                        .count = static_cast<std::uint32_t>(ids.size()),
+                        .shape = shape_id_[id],
+                        .root = n});
     for (Id o : ids) d_.operands.push_back(local_[o]);
-    d_.nodes.push_back(node);
-    const std::int64_t size = d_.tape.shape(id).size();
-    d_.nodes[n].layout = dense(n, size);
+    const std::int64_t size = d_.size(n);
     if (is_given(id))
       d_.nodes[n].role = Role::leaf;
     else
@@ -97,7 +93,7 @@ class Reader {
         if (d_.shape(n).rank() == 2 && size > 0 && d_.size(in[0]) > 0) product(n);
         break;
       case Kind::concat:
-        if (size > 0) node.role = Role::concat, node.axis = static_cast<std::int32_t>(d_.attrs(n)[0]);
+        if (size > 0) node.role = Role::concat, node.axis = static_cast<std::uint8_t>(d_.attrs(n)[0]);
         break;
       default:
         break;
@@ -119,7 +115,7 @@ class Reader {
       d_.nodes[n].role = Role::long_product;
   }
 
-  bool is_uniform(Id n) const { return d_.nodes[d_.layout(n).root].role == Role::uniform; }
+  bool is_uniform(Id n) const { return d_.nodes[d_.root(n)].role == Role::uniform; }
 
   std::vector<std::uint32_t> scalars_of(std::span<const Id> in) const {
     std::vector<std::uint32_t> scalars;
@@ -131,18 +127,18 @@ class Reader {
     const auto at = static_cast<std::int64_t>(d_.scalars.size());
     d_.scalars.push_back(std::move(scalar));
     d_.nodes[n].role = Role::uniform;
-    d_.nodes[n].layout = {n, at, 1, d_.shape(n).size(), 0, 0};
+    d_.set_layout(n, {n, at, 1, d_.size(n), 0, 0});
   }
 
   void view(Id n, Layout l) {
     d_.nodes[n].role = Role::view;
-    if (l.uniform() && is_uniform(l.root)) l = {l.root, l.offset, 1, d_.shape(n).size(), 0, 0};
-    d_.nodes[n].layout = l;
+    if (l.uniform() && is_uniform(l.root)) l = {l.root, l.offset, 1, d_.size(n), 0, 0};
+    d_.set_layout(n, l);
   }
 
   std::optional<Layout> layout_of(Id n) const {
     const Id from = d_.in(n)[0];
-    const Layout& l = d_.layout(from);
+    const Layout l = d_.layout(from);
     const Attrs attrs = d_.attrs(n);
     switch (d_.op(n).kind) {
       case Kind::view:
@@ -180,6 +176,7 @@ class Reader {
 
   Draft& d_;
   std::span<const Var> wanted_, given_;
+  std::span<const std::uint32_t> shape_id_;
   std::vector<Id> local_;  // by node of the tape
   std::size_t live_ = 0;
 };
@@ -190,10 +187,27 @@ Id Draft::add_node(Id tape_id, Role role, const Shape& shape, std::span<const Id
   const auto n = static_cast<Id>(nodes.size());
   const auto first = static_cast<std::uint32_t>(operands.size());
   operands.insert(operands.end(), in.begin(), in.end());
-  shapes.push_back(shape);
-  nodes.push_back({tape_id, role, 0, first, static_cast<std::uint32_t>(in.size()), &shapes.back(),
-                   dense(n, shape.size())});
+  if (new_shapes_.empty() || new_shapes_.back() != shape) add_shape(&new_shapes_.emplace_back(shape));
+  nodes.push_back({.tape = tape_id,
+                   .first = first,
+                   .count = static_cast<std::uint32_t>(in.size()),
+                   .shape = static_cast<std::uint32_t>(shapes_.size() - 1),
+                   .root = n,
+                   .role = role});
   return n;
+}
+
+void Draft::set_layout(Id n, const Layout& l) {
+  Node& node = nodes[n];
+  node.root = l.root;
+  if (l == dense(l.root, size(n))) {
+    node.layout = none;
+  } else if (node.layout == none) {
+    node.layout = static_cast<std::uint32_t>(layouts_.size());
+    layouts_.push_back(l);
+  } else {
+    layouts_[node.layout] = l;
+  }
 }
 
 void Draft::set_operands(Id n, std::span<const Id> in) {
@@ -211,7 +225,7 @@ Id Draft::copy_of(Id v) {
 Id Draft::view_as(Id v, const Shape& s) {
   if (shape(v) == s) return v;
   const Id view = add_node(nodes[v].tape, Role::view, s, std::array{v});
-  nodes[view].layout = nodes[v].layout;
+  set_layout(view, layout(v));
   return view;
 }
 

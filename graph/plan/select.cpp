@@ -49,7 +49,7 @@ class Selections {
   void join_selections() {
     boost::unordered_flat_map<Id, std::vector<Id>> by_table;
     for (const Id x : selects_)
-      if (!d_.computed(d_.layout(d_.in(x)[1]).root) && d_.size(x) > 0) by_table[d_.in(x)[0]].push_back(x);
+      if (!d_.computed(d_.root(d_.in(x)[1])) && d_.size(x) > 0) by_table[d_.in(x)[0]].push_back(x);
     for (const auto& [table, parts] : by_table)
       if (parts.size() > 1) join_parts(table, parts);
     std::erase_if(selects_, [&](Id x) { return d_.nodes[x].role == Role::view; });
@@ -72,7 +72,7 @@ class Selections {
       const std::int64_t count = d_.size(d_.in(x)[1]);
       d_.nodes[x].role = Role::view;
       d_.nodes[x].count = 0;
-      d_.nodes[x].layout = {all, row * width, 1, count * width, 0, 1};
+      d_.set_layout(x, {all, row * width, 1, count * width, 0, 1});
       row += count;
     }
     selects_.push_back(all);
@@ -84,7 +84,7 @@ class Selections {
       for (const Id o : d_.in(n)) ++uses_[o];
     for (const Id w : d_.wanted) uses_[w] += 2;
     for (Id n = 0; n < d_.nodes.size(); ++n)
-      if (d_.nodes[n].role == Role::product) readers_[d_.layout(d_.in(n)[0]).root].push_back(n);
+      if (d_.nodes[n].role == Role::product) readers_[d_.root(d_.in(n)[0])].push_back(n);
   }
 
   std::int64_t table_rows(Id select) const { return d_.shape(d_.in(select)[0])[0]; }
@@ -92,7 +92,7 @@ class Selections {
 
   // Which row of x, counted in rows of its table, an operand starts with; -1 when it is no rows of x.
   std::int64_t first_row(Id operand, Id x) const {
-    const Layout& l = d_.layout(operand);
+    const Layout l = d_.layout(operand);
     const std::int64_t k = d_.shape(x).back();
     return l.root == x && l.dense() && l.offset % k == 0 && l.size() % k == 0 && d_.shape(operand).back() == k
                ? l.offset / k
@@ -118,7 +118,7 @@ class Selections {
     }
   }
   bool repeats_a_row(Id v, std::int64_t cols) const {
-    const Layout& l = d_.layout(v);
+    const Layout l = d_.layout(v);
     return l.step == 1 && l.cols == cols && (l.rows == 1 || l.stride == 0) && l.size() > cols;
   }
 
@@ -130,7 +130,7 @@ class Selections {
       Layout row = d_.layout(d_.in(p)[2]);
       const Shape shape{table_rows(x), n};
       in.push_back(d_.add_node(d_.nodes[d_.in(p)[2]].tape, Role::view, shape, {}));
-      d_.nodes[in.back()].layout = {row.root, row.offset, shape[0], n, 0, 1};
+      d_.set_layout(in.back(), {row.root, row.offset, shape[0], n, 0, 1});
     }
     const Id each = d_.add_node(d_.nodes[p].tape, Role::product, Shape{table_rows(x), n}, in);
     const Id operands[] = {each, index};
@@ -140,7 +140,7 @@ class Selections {
       const std::int64_t row = first_row(d_.in(q)[0], x);
       d_.nodes[q].role = Role::view;
       d_.nodes[q].count = 0;
-      d_.nodes[q].layout = {selected, row * n, 1, d_.size(q), 0, 1};
+      d_.set_layout(q, {selected, row * n, 1, d_.size(q), 0, 1});
     }
   }
 
@@ -149,14 +149,14 @@ class Selections {
   // The rows that are multiplied by one matrix and then joined, if v is that.
   std::vector<Id> factors(Id v) const {
     std::vector<Id> rows;
-    const Id root = d_.layout(v).root;
+    const Id root = d_.root(v);
     if (!d_.whole(v) || uses_[root] != 1 || uses_[v] != 1) return {};
     if (d_.nodes[root].role == Role::product) return factor(root, root) ? std::vector{d_.in(root)[0]} : rows;
     if (d_.nodes[root].role != Role::concat || d_.nodes[root].axis != 0) return {};
     const auto parts = d_.in(root);
     for (const Id part : parts) {
-      const Id p = d_.layout(part).root;
-      if (!d_.whole(part) || !factor(p, d_.layout(parts[0]).root) || uses_[p] != 1) return {};
+      const Id p = d_.root(part);
+      if (!d_.whole(part) || !factor(p, d_.root(parts[0])) || uses_[p] != 1) return {};
       rows.push_back(d_.in(p)[0]);
     }
     return rows;
@@ -170,8 +170,8 @@ class Selections {
     const Id joined = d_.in(y)[0], index = d_.in(y)[1];
     const std::vector<Id> rows = factors(joined);
     if (rows.empty() || d_.size(index) < 2 * d_.shape(y)[0]) return;
-    const Id root = d_.layout(joined).root;
-    const Id p = d_.nodes[root].role == Role::product ? root : d_.layout(d_.in(root)[0]).root;
+    const Id root = d_.root(joined);
+    const Id p = d_.nodes[root].role == Role::product ? root : d_.root(d_.in(root)[0]);
     std::int64_t count = 0;
     for (const Id r : rows) count += d_.size(r) / d_.shape(r).back();
     if (product_cols(d_, p) != d_.shape(y).back() || count != d_.size(index))
@@ -201,7 +201,7 @@ class Selections {
   void change_weight_gradient(Id n) {
     const auto in = d_.in(n);
     for (std::uint32_t side = 0; side < 2; ++side) {
-      const Id x = d_.layout(in[side]).root;
+      const Id x = d_.root(in[side]);
       if (!std::ranges::binary_search(selects_, x)) continue;
       std::vector<std::pair<std::int64_t, Id>> rows;  // of x, and what they are multiplied with
       for (std::uint32_t i = 0; i < in.size(); i += 2)
@@ -227,11 +227,12 @@ class Selections {
   // Views of what has become a view itself.
   void follow_views() {
     for (Id n = 0; n < d_.nodes.size(); ++n) {
-      Layout& l = d_.nodes[n].layout;
-      if (d_.nodes[n].role != Role::view || d_.nodes[l.root].role != Role::view) continue;
-      const Layout& to = d_.nodes[l.root].layout;
+      if (d_.nodes[n].role != Role::view || d_.nodes[d_.root(n)].role != Role::view) continue;
+      Layout l = d_.layout(n);
+      const Layout to = d_.layout(l.root);
       l.offset += to.offset;
       l.root = to.root;
+      d_.set_layout(n, l);
     }
   }
 

@@ -108,7 +108,7 @@ class Sums {
     added_.clear();
     others_.clear();
     for (const Id leaf : leaves_) {
-      const Id n = d_.layout(leaf).root;
+      const Id n = d_.root(leaf);
       const bool mine = uses_[leaf] == 1 && (leaf == n || (uses_[n] == 1 && d_.whole(leaf)));
       if (mine && d_.nodes[n].role == Role::long_product && (long_.empty() || same_form(n, long_[0])))
         long_.push_back(n);
@@ -203,7 +203,7 @@ class Sums {
     if (adds(operand) && inner(operand)) {
       take_apart(operand);
       // Leaves that nobody else reads would be kept for nothing.
-      if (!std::ranges::all_of(leaves_, [&](Id l) { return uses_[l] > 1 && d_.computed(d_.layout(l).root); }))
+      if (!std::ranges::all_of(leaves_, [&](Id l) { return uses_[l] > 1 && d_.computed(d_.root(l)); }))
         return;
       std::ranges::reverse(leaves_);  // gradients are recorded from the last step to the first
     }
@@ -239,9 +239,9 @@ class Sums {
       const auto scalar = static_cast<std::int64_t>(d_.scalars.size());
       d_.scalars.push_back({none, {}});
       const Id one = d_.add_node(d_.nodes[product_].tape, Role::uniform, Shape{1, 1}, {});
-      d_.nodes[one].layout = {one, scalar, 1, 1, 0, 0};
+      d_.set_layout(one, {one, scalar, 1, 1, 0, 0});
       node = d_.add_node(d_.nodes[product_].tape, Role::view, Shape{rows, 1}, {});
-      d_.nodes[node].layout = {one, scalar, rows, 1, 0, 1};
+      d_.set_layout(node, {one, scalar, rows, 1, 0, 1});
     }
     return node;
   }

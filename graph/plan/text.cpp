@@ -78,7 +78,7 @@ class Writer {
   std::string concat(Id m) const {
     std::size_t copied = 0;
     for (const Id o : d_.in(m)) {
-      const Id v = d_.layout(o).root;
+      const Id v = d_.root(o);
       Id at = v;
       while (d_.places[at].parent != none && at != m) at = d_.places[at].parent;
       copied += at != m || !d_.whole(o);
@@ -97,7 +97,7 @@ class Writer {
   Kind kind(const Unit& u) const {
     const Id m = u.members[0];
     if (u.role == Role::elementwise) return {0, d_.clusters[m].program, 0, 0};
-    return {1, d_.layout(d_.in(m)[1]).root, d_.attrs(m)[1], d_.nodes[m].count};
+    return {1, d_.root(d_.in(m)[1]), d_.attrs(m)[1], d_.nodes[m].count};
   }
 
   std::string reason(const Unit& u) const {
@@ -149,7 +149,7 @@ class Writer {
     return u.members.size() > 1 ? fmt::format("{} x ", u.members.size()) : "";
   }
   std::string name(Id v) const {
-    const Id root = d_.layout(v).root;
+    const Id root = d_.root(v);
     return fmt::format("{} {}",
                        d_.nodes[root].role == Role::buffer ? "buffer" : d_.tape.label(d_.nodes[root].tape),
                        d_.shape(v).text());

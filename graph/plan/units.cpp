@@ -54,7 +54,7 @@ class UnitMaker {
     add(n, {d_.nodes[n].role, {n}, d_.nodes[n].tape});
   }
   void copy_unit(Id o) {
-    const Id u = d_.layout(o).root;
+    const Id u = d_.root(o);
     if (d_.nodes[u].role == Role::copy) node_unit(u);
   }
 
@@ -79,7 +79,7 @@ class UnitMaker {
 }  // namespace
 
 Layout Draft::read_layout(Id n, std::uint32_t i) const {
-  const Layout& l = layout(in(n)[i]);
+  const Layout l = layout(in(n)[i]);
   const Role role = nodes[n].role;
   return role == Role::product || role == Role::long_product ? *with_cols(l, row_length(*this, n, i)) : l;
 }
