@@ -19,6 +19,7 @@
 #include <spool/io/vocabulary.hpp>
 #include <spool/layers/activation.hpp>
 #include <spool/layers/cell.hpp>
+#include <spool/layers/checkpoint.hpp>
 #include <spool/layers/embedding.hpp>
 #include <spool/layers/gru_cell.hpp>
 #include <spool/layers/init.hpp>

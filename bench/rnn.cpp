@@ -23,7 +23,7 @@ namespace {
 
 struct Options {
   std::string cell, mode, optim;
-  std::int64_t vocab, hidden, layers, batch, seq;
+  std::int64_t vocab, hidden, layers, batch, seq, budget;
   int threads, repeats;
   bool onehot, record_once, json;
 };
@@ -45,6 +45,8 @@ std::optional<Options> parse(int argc, char** argv) {
   add("mode", po::value(&o.mode)->default_value("train"), "train, forward or stream");
   add("optim", po::value(&o.optim)->default_value("adam"), "an optimiser's name, for train");
   add("repeat", po::value(&o.repeats)->default_value(11), "timed steps, after three that are not");
+  add("budget", po::value(&o.budget)->default_value(0),
+      "bytes for the layers' values, by computing steps again; 0: no limit");
   add("onehot", po::bool_switch(&o.onehot), "one-hot characters instead of an embedding");
   add("record-once", po::bool_switch(&o.record_once), "train: record once, then only set inputs");
   add("json", po::bool_switch(&o.json), "one JSON line");
@@ -88,13 +90,14 @@ class Model {
       : vocab_(o.vocab),
         table_(init.named("embedding"), o.vocab, o.onehot ? 1 : o.hidden),
         onehot_(o.onehot),
+        budget_{o.budget},
         layers_(init.named("recurrent"), layers),
         head_(init.named("head"), layers_.output_size(), o.vocab) {}
 
   // tokens [T,B] -> scores [T,B,V]
   Unrolled<typename Layers::State> operator()(Var tokens, typename Layers::State state, bool training) const {
     const Var x = onehot_ ? one_hot(tokens, vocab_) : table_(tokens);
-    auto [ys, last] = layers_.unroll(x, std::move(state), {.training = training});
+    auto [ys, last] = layers_.unroll(x, std::move(state), {.training = training, .budget = budget_});
     return {head_(ys), std::move(last)};
   }
   auto initial_state(Tape& tape, std::int64_t batch) const { return layers_.initial_state(tape, batch); }
@@ -107,6 +110,7 @@ class Model {
   std::int64_t vocab_;
   Embedding table_;
   bool onehot_;
+  Budget budget_;
   Layers layers_;
   Linear head_;
 };

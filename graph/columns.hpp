@@ -86,6 +86,9 @@ struct Tape::Columns : Tape::Recorded {
   std::vector<Param> params;
   boost::unordered_flat_map<const void*, std::uint32_t> param_ids;
 
+  std::vector<SegmentRange> segments;
+  std::int64_t segments_begun = 0;
+
   std::pmr::unsynchronized_pool_resource scratch;
 
   detail::Column<detail::Origin> origin;  // one a node, as the columns of Rows
@@ -98,6 +101,14 @@ struct Tape::Columns : Tape::Recorded {
     if (found != detail::no_id) return found;
     const std::uint32_t id = append(row, shape_of(), where);
     insert(id, key);
+    return id;
+  }
+  // Records a row even where it is on the tape already: that one goes on to be found.
+  std::uint32_t append_copy(const detail::Row& row, std::uint32_t shape, const Where& where) {
+    const Key key = key_of(row);
+    const bool known = find(row, key) != detail::no_id;
+    const std::uint32_t id = append(row, shape, where);
+    if (!known) insert(id, key);
     return id;
   }
   // Records a row that can't be on the tape.

@@ -1,5 +1,6 @@
 #include <spool/graph/error.hpp>
 #include <spool/graph/grad.hpp>
+#include <spool/graph/segment.hpp>
 
 #include <fmt/format.h>
 
@@ -66,6 +67,17 @@ class Walk {
     while (!waiting_.empty()) add(id, join_some(tape_.shape(id)));
     return finished(id);
   }
+  // Lists what has been contributed to a node so far.
+  void pending(std::uint32_t id, Vars& all) const {
+    if (adjoints_[id].sum != none) all.push_back(tape_.at(adjoints_[id].sum));
+    for (std::uint32_t i = adjoints_[id].placements; i != none; i = placements_[i].next)
+      all.push_back(placements_[i].part);
+  }
+  // What was contributed to a node, and what will be, counts for its copy.
+  void move(std::uint32_t id, std::uint32_t copy) {
+    if (adjoints_.size() <= copy) adjoints_.resize(copy + 1);
+    adjoints_[copy] = std::exchange(adjoints_[id], {});
+  }
   Var finished(std::uint32_t id) const {
     return id < adjoints_.size() && adjoints_[id].sum != none ? tape_.at(adjoints_[id].sum) : Var();
   }
@@ -108,17 +120,6 @@ class Walk {
   Scratch<Var> parts_;
 };
 
-// Which nodes up to `last` depend on one of wrt.
-Scratch<std::uint8_t> depends_on(Tape& tape, std::span<const Var> wrt, std::uint32_t last) {
-  Scratch<std::uint8_t> needed(last + 1, 0, &tape.scratch());
-  for (const Var& v : wrt)
-    if (v.id() <= last) needed[v.id()] = 1;
-  for (std::uint32_t id = 0; id <= last; ++id)
-    if (tape.op(id).vjp != nullptr)
-      for (std::uint32_t o : tape.operands(id)) needed[id] |= needed[o];
-  return needed;
-}
-
 // A gradient rule may be a user's: what it gave must be gradients of this op's operands.
 void check_grads(const Tape& tape, std::uint32_t id, const Grads& grads) {
   const auto rule = [&] { return fmt::format("{}: its vjp", tape.op(id).name); };
@@ -137,6 +138,116 @@ void check_grads(const Tape& tape, std::uint32_t id, const Grads& grads) {
   }
 }
 
+bool is_own_copy(const OpDef& op) { return op.kind == Kind::leaf || op.kind == Kind::constant; }
+
+// Goes over the nodes from the loss backwards: over those of a segment in a copy, and in copies of copies.
+class Reverse {
+ public:
+  Reverse(Tape& tape, std::span<const Var> wrt, const Adjoints& ops, std::uint32_t loss)
+      : tape_(tape), walk_(tape, ops, loss + 1), needed_(loss + 1, 0, &tape.scratch()) {
+    for (const Var& v : wrt) wrt_.push_back(v.id());
+    find_needed();
+    if (needed_[loss]) walk_.contribute(loss, ops.ones(tape, {}));
+    ranges_.push_back({0, loss + 1, loss + 1});
+    while (!ranges_.empty()) {
+      Range& r = ranges_.back();
+      if (r.next == r.begin) {
+        ranges_.pop_back();
+      } else if (const SegmentRange* s = segment_to_copy(r)) {
+        r.copied = s->begin;
+        copy(*s);
+      } else {
+        visit(--r.next);
+      }
+    }
+  }
+
+  Var gradient(std::size_t i) const { return walk_.finished(wrt_[i]); }
+
+ private:
+  // Nodes begin..next-1 are still to be visited; segments that begin at `copied` or later have been.
+  struct Range {
+    std::uint32_t begin, next, copied;
+  };
+
+  // Which nodes depend on one of wrt.
+  void find_needed() {
+    for (const std::uint32_t id : wrt_)
+      if (id < needed_.size()) needed_[id] = 1;
+    for (std::uint32_t id = 0; id < needed_.size(); ++id)
+      if (tape_.op(id).vjp != nullptr)
+        for (std::uint32_t o : values(id)) needed_[id] |= needed_[o];
+  }
+  // The operands whose values a node's own depends on.
+  std::span<const std::uint32_t> values(std::uint32_t id) const {
+    const auto operands = tape_.operands(id);
+    return tape_.op(id).kind == Kind::barrier ? operands.first(1) : operands;
+  }
+  bool is_needed(std::uint32_t id) const { return id < needed_.size() && needed_[id] != 0; }
+  bool is_wrt(std::uint32_t id) const { return std::ranges::find(wrt_, id) != wrt_.end(); }
+
+  void visit(std::uint32_t id) {
+    if (!walk_.reached(id)) return;
+    const Tape::As as(tape_, id);
+    const Var g = walk_.finish(id);
+    const OpDef& op = tape_.op(id);
+    if (op.vjp == nullptr ||
+        std::ranges::none_of(values(id), [&](std::uint32_t operand) { return is_needed(operand); }))
+      return;
+    const Grads grads = op.vjp(Step(tape_, id, needed_), g);
+    check_grads(tape_, id, grads);
+    for (std::size_t i = 0; i < grads.size(); ++i) {
+      const std::uint32_t operand = tape_.operands(id)[i];
+      if (grads[i].valid() && is_needed(operand)) walk_.contribute(behind_barriers(operand), grads[i]);
+    }
+  }
+
+  // A barrier is what it stands for: its contributions add up there, in the order of a recording without it.
+  std::uint32_t behind_barriers(std::uint32_t id) const {
+    while (tape_.op(id).kind == Kind::barrier && !is_wrt(id)) id = tape_.operands(id)[0];
+    return id;
+  }
+
+  // The outermost segment that ends where the range does, if its adjoints are wanted.
+  const SegmentRange* segment_to_copy(const Range& r) const {
+    const SegmentRange* found = nullptr;
+    const auto segments = tape_.segments();
+    for (auto s = std::ranges::lower_bound(segments, r.next, {}, &SegmentRange::end);
+         s != segments.end() && s->end == r.next; ++s)
+      if (s->begin > r.begin && s->begin < r.copied) found = &*s;
+    if (found == nullptr) return nullptr;
+    for (std::uint32_t id = found->begin; id < found->end; ++id)
+      if (!is_own_copy(tape_.op(id)) && walk_.reached(id)) return found;
+    return nullptr;
+  }
+
+  void copy(const SegmentRange s) {
+    Vars inputs, after;
+    for (std::uint32_t id = s.begin; id < s.begin + s.inputs; ++id)
+      inputs.push_back(tape_.at(behind_barriers(id)));
+    for (std::uint32_t id = s.begin; id < s.end; ++id)
+      if (!is_own_copy(tape_.op(id))) walk_.pending(id, after);
+    const std::uint32_t begin = tape_.size();
+    const Vars copies = record_again(tape_, s, inputs, after);
+    const std::uint32_t end = tape_.size();
+    needed_.resize(end, 0);
+    for (std::uint32_t id = s.begin; id < s.end; ++id) {
+      const std::uint32_t now = copies[id - s.begin].id();
+      if (now == id) continue;
+      needed_[now] = needed_[id];
+      walk_.move(id, now);
+      std::ranges::replace(wrt_, id, now);
+    }
+    ranges_.push_back({begin, end, end});
+  }
+
+  Tape& tape_;
+  Walk walk_;
+  Scratch<std::uint8_t> needed_;    // by node
+  std::vector<std::uint32_t> wrt_;  // where each of them is now
+  std::vector<Range> ranges_;
+};
+
 }  // namespace
 
 void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::span<Var> gradients) {
@@ -146,26 +257,9 @@ void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::
                                  loss.shape().text()));
   for (const Var& v : wrt) tape.check(v, "grad");
 
-  const Scratch<std::uint8_t> needed = depends_on(tape, wrt, loss.id());
-  Walk walk(tape, ops, loss.id() + 1);
-  if (needed[loss.id()]) walk.contribute(loss.id(), ops.ones(tape, {}));
-  for (std::uint32_t id = loss.id() + 1; id-- > 0;) {
-    if (!walk.reached(id)) continue;
-    const Tape::As as(tape, id);
-    const Var g = walk.finish(id);
-    const OpDef& op = tape.op(id);
-    const auto is_needed = [&](std::uint32_t operand) { return needed[operand] != 0; };
-    if (op.vjp == nullptr || std::ranges::none_of(tape.operands(id), is_needed)) continue;
-    const Grads grads = op.vjp(Step(tape, id, needed), g);
-    check_grads(tape, id, grads);
-    for (std::size_t i = 0; i < grads.size(); ++i) {
-      const std::uint32_t operand = tape.operands(id)[i];
-      if (grads[i].valid() && is_needed(operand)) walk.contribute(operand, grads[i]);
-    }
-  }
-
+  const Reverse reverse(tape, wrt, ops, loss.id());
   for (std::size_t i = 0; i < wrt.size(); ++i) {
-    const Var g = walk.finished(wrt[i].id());
+    const Var g = reverse.gradient(i);
     gradients[i] = g.valid() ? g : ops.zeros(tape, tape.shape(wrt[i].id()));
   }
 }

@@ -45,6 +45,7 @@ enum class Kind : std::uint8_t {
   reduce,       ///< folds axes away
   product,      ///< matrix product; attributes {a is transposed, b is transposed}
   random,       ///< first attribute is the number of the call on its tape
+  barrier,      ///< gives its first operand, when the others are there; plans join nothing across it
   other
 };
 

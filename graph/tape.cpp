@@ -70,6 +70,8 @@ void Tape::clear() {
     c.scopes.resize(1);
     c.scope_ids.clear();
   }
+  c.segments.clear();
+  c.segments_begun = 0;
   c.random_calls = 0;
   ++c.epoch;
   next_draw();
@@ -92,6 +94,13 @@ Var Tape::add(const OpDef& op, std::span<const Var> in, Attrs attrs, const Where
   };
   return Var(this, c_->find_or_append({&op, in, attrs}, where, shape_of), c_->epoch);
 }
+
+Var Tape::add_copy(std::uint32_t id, std::span<const Var> in) {
+  return Var(this, c_->append_copy({&op(id), in, attrs(id)}, r_->rows.shape_id[id], Where::current()),
+             c_->epoch);
+}
+
+std::span<const SegmentRange> Tape::segments() const { return c_->segments; }
 
 Var Tape::input(const Shape& shape, std::string_view name, Where where) {
   const std::int64_t slot = static_cast<std::int64_t>(c_->inputs.size());

@@ -41,6 +41,12 @@ struct RunStats {
   std::size_t arena_bytes = 0, packed_bytes = 0;  ///< memory for values, and for packed weights
 };
 
+/// A part of a recording that the reverse walk records again (see graph/segment.hpp): nodes begin..end-1, of
+/// which the first ones stand for its inputs.
+struct SegmentRange {
+  std::uint32_t begin, inputs, end;
+};
+
 class Tape {
  public:
   explicit Tape(TapeOptions options = {});
@@ -138,6 +144,11 @@ class Tape {
   // --- for those who extend the tape ----------------------------------------------------------------------
 
   Var add(const OpDef& op, std::span<const Var> in, Attrs attrs, const Where& where);
+  /// The same op as a recorded node with other operands, as a node of its own even where there is an equal
+  /// one.
+  Var add_copy(std::uint32_t id, std::span<const Var> in);
+  /// In the order of their ends; one that lies inside of another comes before it.
+  std::span<const SegmentRange> segments() const;
   /// TapeError unless v is a live node of this tape.
   void check(Var v, const char* use) const {
     if (v.tape_ != this || v.epoch_ != r_->epoch) refuse(v, use);
@@ -167,6 +178,8 @@ class Tape {
  private:
   friend class Scope;
   friend class CalledFrom;
+  friend class Segment;
+  friend Vars record_again(Tape&, const SegmentRange&, std::span<const Var>, std::span<const Var>);
   friend class Runner;
   struct Columns;
   // The part of Columns that is quick to read from outside.

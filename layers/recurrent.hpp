@@ -53,6 +53,8 @@ struct RecurrentOptions {
 struct LayerCall {
   Var lengths = {};                   ///< [B]; see UnrollOptions
   std::optional<bool> training = {};  ///< needed by layers that drop values at random
+  Recomputation recomputation = {};   ///< of each layer and direction; see UnrollOptions
+  Budget budget = {};                 ///< of all of them, each of which has an equal part
 };
 
 template <class C>
@@ -93,8 +95,11 @@ class Recurrent {
       for (int d = 0; d < directions(); ++d) {
         const Scope layer(tape, detail::cell_suffix(l, d == 1).substr(1));
         const auto k = static_cast<std::size_t>(l * directions() + d);
-        auto [ys, last] =
-            run(cells_[k], xs, state[k], {.lengths = call.lengths, .reverse = d == 1}, training, where);
+        const UnrollOptions options{.lengths = call.lengths,
+                                    .reverse = d == 1,
+                                    .recomputation = call.recomputation,
+                                    .budget = {call.budget.bytes / static_cast<std::int64_t>(cells_.size())}};
+        auto [ys, last] = run(cells_[k], xs, state[k], options, training, where);
         outputs.push_back(ys);
         state[k] = std::move(last);
       }

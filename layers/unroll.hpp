@@ -3,9 +3,14 @@
 // but the nodes: a parameter is one node however often a step reads it.
 #pragma once
 
+#include <spool/graph/run/predict.hpp>
+#include <spool/layers/budget.hpp>
 #include <spool/layers/cell.hpp>
+#include <spool/ops/elementwise.hpp>
+#include <spool/ops/grad.hpp>
 #include <spool/ops/index.hpp>
 #include <spool/ops/movement.hpp>
+#include <spool/ops/reduce.hpp>
 
 #include <span>
 
@@ -18,6 +23,11 @@ struct UnrollOptions {
   /// From the last step to the first; with lengths, each sequence from its own last step. ys[t] still
   /// belongs to xs[t].
   bool reverse = false;
+  /// Steps that the backward pass computes again, for less memory; docs/memory.md.
+  Recomputation recomputation = {};
+  /// Chooses the recomputation: TapeError where none takes the steps and their gradients within this. What is
+  /// chosen, plan_budget() says.
+  Budget budget = {};
 };
 
 template <class S>
@@ -54,7 +64,58 @@ class Ends {
 /// Throws ShapeError unless xs is [T,B,...] with T > 0.
 void check_steps(Var xs, const Where& where);
 
+/// Records steps in order, and some of them in checkpoints.
+template <class C, class S>
+class StepRecorder {
+ public:
+  StepRecorder(const C& cell, const Ends& ends, bool ragged, bool backwards, std::int64_t group,
+               std::int64_t T, const Where& where)
+      : cell_(cell), ends_(ends), ragged_(ragged), backwards_(backwards), group_(group), where_(where) {
+    ys_.resize(static_cast<std::size_t>(T));
+  }
+
+  /// Steps begin..end-1 in the order they run; xs are theirs. `states` may be kept at a time.
+  S run(Var xs, std::int64_t begin, std::int64_t end, S state, std::int64_t states) {
+    const std::int64_t origin = first(begin, end);
+    while (group_ > 0 && end - begin > group_) {
+      const std::int64_t next = begin + group_ * first_part((end - begin + group_ - 1) / group_, states);
+      const std::int64_t from = first(begin, next) - origin;
+      state = checkpoint([&](Var part, const S& s) { return run(part, begin, next, s, states); },
+                         slice(Operand(xs, where_), 0, from, from + next - begin), state);
+      begin = next;
+      --states;
+    }
+    for (; begin < end; ++begin) state = step_at(xs, origin, first(begin, begin + 1), std::move(state));
+    return state;
+  }
+
+  const Vars& ys() const { return ys_; }
+
+ private:
+  // Of steps in the order they run, the earliest in time.
+  std::int64_t first(std::int64_t begin, std::int64_t end) const {
+    return backwards_ ? static_cast<std::int64_t>(ys_.size()) - end : begin;
+  }
+
+  S step_at(Var xs, std::int64_t origin, std::int64_t t, S state) {
+    const Scope scope(xs.tape(), "t", t);
+    auto [y, next] = step(cell_, select(xs, 0, t - origin), state, where_);
+    ys_[static_cast<std::size_t>(t)] = y;
+    return ragged_ ? ends_.keep(t, std::move(next), state) : std::move(next);
+  }
+
+  const C& cell_;
+  const Ends& ends_;
+  bool ragged_, backwards_;
+  std::int64_t group_;
+  Where where_;
+  Vars ys_;
+};
+
 }  // namespace detail
+
+template <class C, class S>
+BudgetPlan plan_budget(const C& cell, Var xs, const S& state, const UnrollOptions& options);
 
 /// Runs a cell over xs [T,B,...] from a state; see cell.hpp for what a cell is. Each step is recorded in the
 /// scope "t=17". ShapeError for T = 0, and for lengths that are not [B].
@@ -72,18 +133,40 @@ Unrolled<S> unroll(const C& cell, Var xs, S state, const UnrollOptions& options 
   if (ragged && options.reverse) xs = reverse_sequence(xs, options.lengths);
   const bool backwards = options.reverse && !ragged;
 
-  Vars ys(static_cast<std::size_t>(T));
-  for (std::int64_t i = 0; i < T; ++i) {
-    const std::int64_t t = backwards ? T - 1 - i : i;
-    const Scope scope(tape, "t", t);
-    auto [y, next] = step(cell, select(xs, 0, t), state, where);
-    state = ragged ? ends.keep(t, std::move(next), state) : std::move(next);
-    ys[static_cast<std::size_t>(t)] = y;
-  }
-  Var all = stack(ys, 0, where);
+  Recomputation how = options.recomputation;
+  if (options.budget.bytes != 0) how = plan_budget(cell, xs, state, options).recomputation;
+  detail::check_recomputation(how);
+  detail::StepRecorder<C, S> steps(cell, ends, ragged, backwards, how.group, T, where);
+  state = steps.run(xs, 0, T, std::move(state), how.states);
+  Var all = stack(steps.ys(), 0, where);
   if (ragged) all = mask_past_end(all, options.lengths, where);
   if (ragged && options.reverse) all = reverse_sequence(all, options.lengths);
   return {all, std::move(state)};
+}
+
+/// The recomputation that unroll() chooses for a budget, and what a run will take. It records a few steps on
+/// other tapes, so the cell may hold no Vars of this one: for such a cell, choose for the cell inside, and
+/// give unroll() the recomputation. A loop asks once, too. TapeError for a budget that is too small.
+template <class C, class S>
+BudgetPlan plan_budget(const C& cell, Var xs, const S& state, const UnrollOptions& options) {
+  const auto bytes_of = [&](std::int64_t steps, const Recomputation& how) {
+    Tape few({.dtype = xs.tape().dtype(), .plan = xs.tape().options().plan});
+    const Var in = few.input(xs.shape().with(0, steps));
+    const S start = map_state(state, [&](Var v) { return few.input(v.shape()); });
+    UnrollOptions o{.reverse = options.reverse, .recomputation = how};
+    if (options.lengths.valid()) o.lengths = few.input(options.lengths.shape());
+    const auto [ys, last] = unroll(cell, in, start, o);
+    Var loss = sum(ys * ys);
+    for (const Var v : flatten(last)) loss = loss + sum(v * v);
+    Vars wrt = flatten(start);
+    wrt.push_back(in);
+    for (const Param& p : Params(few.params().begin(), few.params().end())) wrt.push_back(few.param(p));
+    return predicted_bytes(few, grad(loss, wrt));
+  };
+  std::int64_t state_bytes = 0;
+  for (const Var v : flatten(state))
+    state_bytes += v.shape().size() * (xs.tape().dtype() == DType::f32 ? 4 : 8);
+  return detail::plan_budget(xs.shape()[0], state_bytes, options.budget, bytes_of);
 }
 
 /// The same over steps that are separate Vars, [B,...] each, all of one shape.

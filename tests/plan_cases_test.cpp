@@ -20,10 +20,12 @@ Tensor numbers(const Shape& s, double seed) {
   return t;
 }
 
-// Runs a recording plain and with the given passes; 0 when all values agree.
-double difference(const std::function<Vars(Tape&)>& record, const char* passes = "") {
+using Recording = std::function<Vars(Tape&)>;
+
+// Runs a recording plain, and it or what should be equal with the given passes; 0 when all values agree.
+double difference(const Recording& record, const char* passes = "", const Recording& equal = {}) {
   Tape plain({.dtype = DType::f64, .plan = "plain"}), planned({.dtype = DType::f64, .plan = passes});
-  const Vars expected = record(plain), got = record(planned);
+  const Vars expected = record(plain), got = equal ? equal(planned) : record(planned);
   plain.run(expected);
   planned.run(got);
   CHECK(planned.run_stats().fallbacks == 0);
@@ -165,13 +167,14 @@ constexpr OpDef add3_op{.name = "add3",
                         .eval = map([](auto x, auto y, auto z) { return x + y + z; }),
                         .sums = true};
 
-// A program of matrices drawn by seed: its loss, gradients, and some of its values.
+// A program of matrices drawn by seed: its loss, gradients, and some of its values. With checkpoints, some of
+// its steps lie in them, and those in others; what comes later also reads what lies inside of them.
 class Program {
  public:
-  Program(Tape& t, std::uint32_t seed) : t_(t), random_(seed * 77 + 5) {
+  Program(Tape& t, std::uint32_t seed, bool checkpoints = false)
+      : t_(t), random_(seed * 77 + 5), segments_(seed), checkpoints_(checkpoints) {
     for (int i = 0; i < 4; ++i) values_.push_back(fresh({1 + below(6), 1 + below(6)}));
-    const int steps = 8 + static_cast<int>(below(16));
-    for (int i = 0; i < steps; ++i) values_.push_back(step(pick()));
+    run(8 + static_cast<int>(below(16)));
   }
 
   Vars wanted() {
@@ -198,6 +201,20 @@ class Program {
       if (fits(v.shape())) return v;
     }
     return fresh(otherwise);
+  }
+
+  void run(int steps) {
+    while (steps > 0) {
+      const int inside = checkpoints_ && segments_() % 3 == 0 ? static_cast<int>(segments_() % 6) : 0;
+      const auto some = [&](Var a) {
+        values_.push_back(step(a));
+        run(std::min(inside, steps) - 1);
+        return values_.back();
+      };
+      const Var a = pick();
+      inside > 0 ? checkpoint(some, a) : some(a);
+      steps -= std::max(1, std::min(inside, steps));
+    }
   }
 
   Var step(Var a) {
@@ -246,7 +263,8 @@ class Program {
   }
 
   Tape& t_;
-  std::mt19937 random_;
+  std::mt19937 random_, segments_;
+  bool checkpoints_;
   Vars values_, leaves_;
 };
 
@@ -266,5 +284,15 @@ TEST_CASE("random programs of matrices run the same planned and plain") {
       if (seed % 4 != 0 && *passes != '\0') continue;
       INFO("seed " << seed << ", passes " << passes);
       CHECK(difference([&](Tape& t) { return Program(t, seed).wanted(); }, passes) < 1e-9);
+    }
+}
+
+TEST_CASE("random programs in random checkpoints run the same planned as without them plain") {
+  for (std::uint32_t seed = 0; seed < 400; ++seed)
+    for (const char* passes : {"", "plain", "-select", "-place", "-group", "-sums,-fuse", "-sink"}) {
+      if (seed % 4 != 0 && *passes != '\0') continue;
+      INFO("seed " << seed << ", passes " << passes);
+      CHECK(difference([&](Tape& t) { return Program(t, seed).wanted(); }, passes,
+                       [&](Tape& t) { return Program(t, seed, true).wanted(); }) < 1e-9);
     }
 }

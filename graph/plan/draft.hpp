@@ -123,6 +123,15 @@ struct Draft {
   }
   Id add_node(Id tape_id, Role role, const Shape& shape, std::span<const Id> in);
   void set_operands(Id n, std::span<const Id> in);
+  /// How many barriers lie on the longest way to a node. Passes join only what has equal numbers here: what
+  /// is computed again in the backward pass must not be kept for something later.
+  std::uint32_t segment(Id n) const { return n < segments_.size() ? segments_[n] : 0; }
+  std::uint32_t latest_segment(std::span<const Id> in) const;
+  void set_segment(Id n, std::uint32_t segment) {
+    if (segment == 0 && n >= segments_.size()) return;
+    if (n >= segments_.size()) segments_.resize(n + 1);
+    segments_[n] = segment;
+  }
   /// Where operand i of n lies, as rows of the length that n needs.
   Layout read_layout(Id n, std::uint32_t i) const;
   /// The node in whose storage another is computed.
@@ -149,6 +158,7 @@ struct Draft {
     sizes_.push_back(s->size());
   }
 
+  std::vector<std::uint32_t> segments_;  // by node; empty where there are no barriers
   std::vector<Layout> layouts_;
   std::vector<const Shape*> shapes_;
   std::vector<std::int64_t> sizes_;  // of each shape

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 namespace spool::plan {
 
@@ -33,7 +34,8 @@ class Fuser {
   // Whether v reads, element by element, what u computes.
   bool fusable(Id u, Id operand, Id v) const {
     return d_.options.fuse && d_.nodes[u].role == Role::elementwise &&
-           d_.nodes[v].role == Role::elementwise && d_.whole(operand) && d_.size(u) == d_.size(v);
+           d_.nodes[v].role == Role::elementwise && d_.segment(u) == d_.segment(v) && d_.whole(operand) &&
+           d_.size(u) == d_.size(v);
   }
 
   void find_levels() {
@@ -74,6 +76,9 @@ class Fuser {
     for (auto it = d_.order.rbegin(); it != d_.order.rend(); ++it) {
       const Id v = *it;
       if (d_.nodes[v].role != Role::elementwise || wanted_[v] || readers(v).empty()) continue;
+      if (std::ranges::any_of(readers(v),
+                              [&](const Reader& r) { return d_.segment(r.node) != d_.segment(v); }))
+        continue;
       std::uint32_t target = 0xffffffffU;
       for (const Reader& r : readers(v)) target = std::min(target, level_[r.node] - (r.fusable ? 0 : 1));
       if (target > level_[v] && costs_nothing(v)) level_[v] = target;
@@ -120,13 +125,14 @@ class Fuser {
 
   // Ops of one level that read the same result go together too: it is then loaded once.
   void join_siblings(std::vector<Id>& parent, const auto& find) {
-    boost::unordered_flat_map<std::pair<std::uint32_t, std::int64_t>, Id> first;  // by level and size
+    boost::unordered_flat_map<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>, Id> first;
     for (const Id u : d_.order) {
       if (readers(u).size() < 2) continue;
       first.clear();
       for (const Reader& r : readers(u)) {
         if (d_.nodes[r.node].role != Role::elementwise) continue;
-        const auto [it, added] = first.try_emplace({level_[r.node], d_.size(r.node)}, r.node);
+        const auto [it, added] =
+            first.try_emplace({level_[r.node], d_.segment(r.node), d_.size(r.node)}, r.node);
         if (!added) parent[find(r.node)] = find(it->second);
       }
     }

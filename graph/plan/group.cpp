@@ -122,21 +122,15 @@ class Grouper {
     return all;
   }
 
-  using Kind = std::array<std::int64_t, 9>;
+  using Kind = std::array<std::int64_t, 10>;
   std::optional<Kind> kind_of(const Unit& u) const {
     const Index m = u.members[0];
-    if (u.role == Role::elementwise) return Kind{0, d_.clusters[m].program};
+    if (u.role == Role::elementwise)
+      return Kind{0, d_.clusters[m].program, d_.segment(d_.clusters[m].nodes[0])};
     if (u.role != Role::product) return std::nullopt;
     const Layout b = d_.layout(d_.in(m)[1]);
-    return Kind{1,
-                b.root,
-                b.offset,
-                b.rows,
-                b.cols,
-                b.stride,
-                d_.attrs(m)[1],
-                d_.nodes[m].count,
-                product_cols(d_, m)};
+    return Kind{1,        b.root,         b.offset,          b.rows,        b.cols,
+                b.stride, d_.attrs(m)[1], d_.nodes[m].count, d_.segment(m), product_cols(d_, m)};
   }
 
   void join(const std::vector<Index>& kind) {

@@ -148,25 +148,25 @@ class Placer {
       results.push_back(n);
       operands.push_back(d_.in(n)[0]);
     }
-    lay_out(results);
-    lay_out(operands);
+    lay_out(results, d_.segment(u.members[0]));
+    lay_out(operands, d_.segment(u.members[0]));
   }
 
   void lay_out_sum(Id n) {
     std::vector<Id> left, right;
     for (std::uint32_t i = 0; i < d_.nodes[n].count; i += 2)
       left.push_back(d_.in(n)[i]), right.push_back(d_.in(n)[i + 1]);
-    lay_out(left);
-    lay_out(right);
+    lay_out(left, d_.segment(n));
+    lay_out(right, d_.segment(n));
   }
 
-  // Gives values that lie nowhere yet neighbouring places in this order.
-  void lay_out(const std::vector<Id>& values) {
+  // Gives values of a segment that lie nowhere yet neighbouring places in this order.
+  void lay_out(const std::vector<Id>& values, std::uint32_t segment) {
     std::vector<Id> tops;
     std::int64_t size = 0;
     for (const Id o : values) {
       const Id v = d_.root(o);
-      if (!d_.whole(o) || !free(v) || taken_[top(v)]) continue;
+      if (!d_.whole(o) || d_.segment(v) != segment || !free(v) || taken_[top(v)]) continue;
       taken_[top(v)] = true;
       tops.push_back(top(v));
       size += d_.size(v);

@@ -54,6 +54,7 @@ class Reader {
                         .shape = shape_id_[id],
                         .root = n});
     for (Id o : ids) d_.operands.push_back(local_[o]);
+    d_.set_segment(n, d_.latest_segment(d_.in(n)));
     const std::int64_t size = d_.size(n);
     if (is_given(id))
       d_.nodes[n].role = Role::leaf;
@@ -88,6 +89,11 @@ class Reader {
           view(n, d_.layout(in[0]));
         else if (const auto l = layout_of(n))
           view(n, *l);
+        break;
+      case Kind::barrier:
+        d_.set_segment(n, d_.segment(n) + 1);
+        node.count = 1;
+        view(n, d_.layout(in[0]));
         break;
       case Kind::product:
         if (d_.shape(n).rank() == 2 && size > 0 && d_.size(in[0]) > 0) product(n);
@@ -194,7 +200,15 @@ Id Draft::add_node(Id tape_id, Role role, const Shape& shape, std::span<const Id
                    .shape = static_cast<std::uint32_t>(shapes_.size() - 1),
                    .root = n,
                    .role = role});
+  set_segment(n, latest_segment(in));
   return n;
+}
+
+std::uint32_t Draft::latest_segment(std::span<const Id> in) const {
+  std::uint32_t latest = 0;
+  if (!segments_.empty())
+    for (const Id o : in) latest = std::max(latest, segment(o));
+  return latest;
 }
 
 void Draft::set_layout(Id n, const Layout& l) {
@@ -213,6 +227,7 @@ void Draft::set_layout(Id n, const Layout& l) {
 void Draft::set_operands(Id n, std::span<const Id> in) {
   nodes[n].first = static_cast<std::uint32_t>(operands.size());
   nodes[n].count = static_cast<std::uint32_t>(in.size());
+  set_segment(n, latest_segment(in));
   operands.insert(operands.end(), in.begin(), in.end());
 }
 

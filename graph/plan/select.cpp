@@ -47,11 +47,12 @@ class Selections {
 
   // Selections from one table by what is known from the start.
   void join_selections() {
-    boost::unordered_flat_map<Id, std::vector<Id>> by_table;
+    boost::unordered_flat_map<std::pair<Id, std::uint32_t>, std::vector<Id>> by_table;  // and segment
     for (const Id x : selects_)
-      if (!d_.computed(d_.root(d_.in(x)[1])) && d_.size(x) > 0) by_table[d_.in(x)[0]].push_back(x);
-    for (const auto& [table, parts] : by_table)
-      if (parts.size() > 1) join_parts(table, parts);
+      if (!d_.computed(d_.root(d_.in(x)[1])) && d_.size(x) > 0)
+        by_table[{d_.in(x)[0], d_.segment(x)}].push_back(x);
+    for (const auto& [key, parts] : by_table)
+      if (parts.size() > 1) join_parts(key.first, parts);
     std::erase_if(selects_, [&](Id x) { return d_.nodes[x].role == Role::view; });
     std::ranges::sort(selects_);
     follow_views();
@@ -84,7 +85,8 @@ class Selections {
       for (const Id o : d_.in(n)) ++uses_[o];
     for (const Id w : d_.wanted) uses_[w] += 2;
     for (Id n = 0; n < d_.nodes.size(); ++n)
-      if (d_.nodes[n].role == Role::product) readers_[d_.root(d_.in(n)[0])].push_back(n);
+      if (d_.nodes[n].role == Role::product)
+        if (const Id x = d_.root(d_.in(n)[0]); d_.segment(x) == d_.segment(n)) readers_[x].push_back(n);
   }
 
   std::int64_t table_rows(Id select) const { return d_.shape(d_.in(select)[0])[0]; }
@@ -114,7 +116,8 @@ class Selections {
     for (const auto& [kind, products] : kinds) {
       std::int64_t rows = 0;
       for (const Id p : products) rows += d_.size(p) / product_cols(d_, p);
-      if (pays(rows, x)) select_results(x, products);
+      // For a few of many rows, most of what is selected would be for nothing.
+      if (pays(rows, x) && 2 * rows >= d_.size(d_.in(x)[1])) select_results(x, products);
     }
   }
   bool repeats_a_row(Id v, std::int64_t cols) const {
@@ -169,7 +172,9 @@ class Selections {
   void change_table_gradient(Id y) {
     const Id joined = d_.in(y)[0], index = d_.in(y)[1];
     const std::vector<Id> rows = factors(joined);
-    if (rows.empty() || d_.size(index) < 2 * d_.shape(y)[0]) return;
+    const auto same_segment = [&](Id row) { return d_.segment(row) == d_.segment(y); };
+    if (rows.empty() || !std::ranges::all_of(rows, same_segment) || d_.size(index) < 2 * d_.shape(y)[0])
+      return;
     const Id root = d_.root(joined);
     const Id p = d_.nodes[root].role == Role::product ? root : d_.root(d_.in(root)[0]);
     std::int64_t count = 0;

@@ -51,7 +51,7 @@ class Sums {
       for (const Id o : d_.in(i)) level_[i] = std::max(level_[i], level_[o]);
       const Role role = d_.nodes[i].role;
       if (role != Role::elementwise && role != Role::view && role != Role::concat) ++level_[i];
-      if (role == Role::product || role == Role::long_product) product_ = i;
+      if (role == Role::product || role == Role::long_product) product_ = last_product_[d_.segment(i)] = i;
       if (role == Role::product) {
         std::uint32_t& latest = latest_[weight(i)];
         latest = std::max(latest, level_[i]);
@@ -112,7 +112,8 @@ class Sums {
       const bool mine = uses_[leaf] == 1 && (leaf == n || (uses_[n] == 1 && d_.whole(leaf)));
       if (mine && d_.nodes[n].role == Role::long_product && (long_.empty() || same_form(n, long_[0])))
         long_.push_back(n);
-      else if (mine && d_.nodes[n].role == Role::product && d_.nodes[n].count == 2)
+      else if (mine && d_.nodes[n].role == Role::product && d_.nodes[n].count == 2 &&
+               d_.segment(n) == d_.segment(root))
         rows_.push_back(n);
       else if (mine && adds_rows(n))
         added_.push_back(n);
@@ -123,8 +124,8 @@ class Sums {
     if (rows_.empty() && long_.size() < 2 && added_.empty()) return;
     next_slot_ = 0;
     // What is left in the end goes into the root's own node, so that whoever reads that finds it.
-    if (!added_.empty()) join_added(long_.empty() && rows_.empty() && others_.empty() ? root : added_.back());
-    if (!long_.empty()) join_long(rows_.empty() && others_.empty() ? root : long_.back());
+    if (!added_.empty()) join_added(root);
+    if (!long_.empty()) join_long(root);
     if (!rows_.empty()) chain_rows(root);
     if (!others_.empty()) add_up(others_, root);
   }
@@ -133,24 +134,51 @@ class Sums {
     return d_.nodes[n].role == Role::eval && d_.op(n).row_map == RowMap::adds && d_.size(d_.in(n)[0]) > 0;
   }
 
-  // All rows that are added to one table, by one op.
-  void join_added(Id into) {
-    std::vector<Id> rows, index;
-    for (const Id n : added_) {
-      const std::int64_t count = d_.size(d_.in(n)[1]);
-      rows.push_back(d_.view_as(d_.in(n)[0], d_.shape(n).with(0, count)));
-      index.push_back(d_.view_as(d_.in(n)[1], Shape{count}));
+  // f(those of one segment), for each.
+  template <class F>
+  void for_each_segment(std::vector<Id>& nodes, F&& f) {
+    const auto segment = [&](Id n) { return d_.segment(n); };
+    std::ranges::stable_sort(nodes, {}, segment);
+    for (std::span<const Id> rest = nodes; !rest.empty();) {
+      const auto others = std::ranges::find_if(rest, [&](Id n) { return segment(n) != segment(rest[0]); });
+      const auto part = rest.first(static_cast<std::size_t>(others - rest.begin()));
+      f(part);
+      rest = rest.subspan(part.size());
     }
-    become(into, added_.back(), {d_.rows_of(rows, false), d_.rows_of(index, false)});
-    if (into == added_.back()) others_.push_back(into);
+  }
+  bool one_segment(const std::vector<Id>& nodes) const {
+    return std::ranges::all_of(nodes, [&](Id n) { return d_.segment(n) == d_.segment(nodes[0]); });
   }
 
-  void join_long(Id into) {
-    std::vector<Id> in;
-    for (const Id p : long_) in.insert(in.end(), d_.in(p).begin(), d_.in(p).end());
-    for (const Id p : long_) level_[into] = std::max(level_[into], level_[p]);
-    become(into, long_.back(), in);
-    if (into == long_.back()) others_.push_back(into);
+  // All rows that are added to one table, by one op for each segment.
+  void join_added(Id root) {
+    const bool all = long_.empty() && rows_.empty() && others_.empty() && one_segment(added_);
+    for_each_segment(added_, [&](std::span<const Id> part) {
+      if (part.size() == 1) return others_.push_back(part[0]);
+      std::vector<Id> rows, index;
+      for (const Id n : part) {
+        const std::int64_t count = d_.size(d_.in(n)[1]);
+        rows.push_back(d_.view_as(d_.in(n)[0], d_.shape(n).with(0, count)));
+        index.push_back(d_.view_as(d_.in(n)[1], Shape{count}));
+      }
+      const Id into = all ? root : part.back();
+      become(into, part.back(), {d_.rows_of(rows, false), d_.rows_of(index, false)});
+      if (!all) others_.push_back(into);
+    });
+  }
+
+  // One long product for each segment.
+  void join_long(Id root) {
+    const bool all = rows_.empty() && others_.empty() && one_segment(long_);
+    for_each_segment(long_, [&](std::span<const Id> part) {
+      std::vector<Id> in;
+      for (const Id p : part) in.insert(in.end(), d_.in(p).begin(), d_.in(p).end());
+      const Id into = all ? root : part.back();
+      for (const Id p : part) level_[into] = std::max(level_[into], level_[p]);
+      become(into, part.back(), in);
+      if (!all) others_.push_back(into);
+    });
+    if (!all) for_each_segment(others_, [](std::span<const Id>) {});
   }
 
   // Each product adds to the one before, the first to what is there when its operands are. A weight that is
@@ -206,11 +234,32 @@ class Sums {
       if (!std::ranges::all_of(leaves_, [&](Id l) { return uses_[l] > 1 && d_.computed(d_.root(l)); }))
         return;
       std::ranges::reverse(leaves_);  // gradients are recorded from the last step to the first
+      if (!one_segment(leaves_)) return join_segments(n);
     }
     if (folds_to_a_row(n))
       multiply_by_ones(n);
     else if (leaves_.size() > 1)
       d_.set_operands(n, std::array{d_.rows_of(leaves_, true)});
+  }
+
+  // A sum over the rows of each segment, as long as these are there; then the sum of those.
+  void join_segments(Id n) {
+    if (!folds_to_a_row(n)) return;
+    const Id add = d_.nodes[slots_[0]].tape;
+    std::vector<Id> sums;
+    for_each_segment(leaves_, [&](std::span<const Id> part) {
+      const Id product = last_product(d_.segment(part[0]));
+      sums.push_back(d_.add_node(d_.nodes[product].tape, Role::long_product, d_.shape(n), times_ones(part)));
+    });
+    Id sum = sums[0];
+    for (std::size_t i = 1; i + 1 < sums.size(); ++i)
+      sum = d_.add_node(add, Role::elementwise, d_.shape(n), std::array{sum, sums[i]});
+    d_.nodes[n].tape = add;
+    d_.nodes[n].role = Role::elementwise;
+    d_.set_operands(n, std::array{sum, sums.back()});
+    uses_.resize(d_.nodes.size(), 2);  // nothing more becomes of them
+    user_.resize(d_.nodes.size(), none);
+    level_.resize(d_.nodes.size(), 0);
   }
 
   // Whether all axes are folded but the last, which is long enough for the kernels of products.
@@ -224,13 +273,21 @@ class Sums {
   // A sum over rows is a product of the transpose of ones with them: read where they lie, shared out by
   // columns.
   void multiply_by_ones(Id n) {
+    become(n, last_product(d_.segment(leaves_[0])), times_ones(leaves_));
+    d_.nodes[n].role = Role::long_product;
+  }
+  std::vector<Id> times_ones(std::span<const Id> leaves) {
     std::vector<Id> in;
-    for (const Id leaf : leaves_) {
+    for (const Id leaf : leaves) {
       in.push_back(ones(d_.size(leaf) / d_.shape(leaf).back()));
       in.push_back(leaf);
     }
-    become(n, product_, in);
-    d_.nodes[n].role = Role::long_product;
+    return in;
+  }
+  // The last product of a segment, or some other: work that is made from it runs at its time.
+  Id last_product(std::uint32_t segment) const {
+    const auto found = last_product_.find(segment);
+    return found == last_product_.end() ? product_ : found->second;
   }
 
   Id ones(std::int64_t rows) {
@@ -249,9 +306,10 @@ class Sums {
   Draft& d_;
   std::vector<std::uint32_t> uses_, level_;
   boost::unordered_flat_map<std::pair<Id, std::int64_t>, std::uint32_t>
-      latest_;                                        // by weight: the highest level of its products
-  boost::unordered_flat_map<std::int64_t, Id> ones_;  // by how many
-  Id product_ = none;                                 // some product, whose kernels serve
+      latest_;                                                 // by weight: the highest level of its products
+  boost::unordered_flat_map<std::int64_t, Id> ones_;           // by how many
+  boost::unordered_flat_map<std::uint32_t, Id> last_product_;  // by segment
+  Id product_ = none;                                          // some product, whose kernels serve
   std::vector<Id> user_;
   std::vector<Id> leaves_, slots_, stack_, long_, rows_, added_, others_;  // of one tree
   std::size_t next_slot_ = 0;

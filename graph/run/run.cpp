@@ -4,6 +4,7 @@
 #include <spool/graph/run/executor.hpp>
 #include <spool/graph/run/lease.hpp>
 #include <spool/graph/run/plain.hpp>
+#include <spool/graph/run/predict.hpp>
 #include <spool/graph/run/threads.hpp>
 #include <spool/graph/tape.hpp>
 
@@ -211,6 +212,12 @@ std::string Tape::plan_text(std::span<const Var> wanted) {
 std::string Tape::explain_plan(std::span<const Var> wanted) {
   for (const Var& v : wanted) check(v, "explain_plan");
   return plan::plan_text(*this, wanted, options_of(*this), true);
+}
+
+std::size_t predicted_bytes(Tape& tape, std::span<const Var> wanted) {
+  for (const Var& v : wanted) tape.check(v, "predicted_bytes");
+  const std::int64_t elements = plan::make_plan(tape, wanted, options_of(tape)).arena;
+  return static_cast<std::size_t>(elements) * (tape.dtype() == DType::f32 ? sizeof(float) : sizeof(double));
 }
 
 RunStats Tape::run_stats() const { return kept_ ? kept_->stats : RunStats{}; }

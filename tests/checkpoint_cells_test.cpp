@@ -1,0 +1,336 @@
+// Recomputation: cells and functions in checkpoints have the gradients that they have without, in less
+// memory.
+#include <spool/spool.hpp>
+
+#include <cmath>
+#include <functional>
+#include <string>
+
+#include "catch.hpp"
+
+using namespace spool;
+
+namespace {
+
+std::vector<double> wave(std::int64_t n) {
+  std::vector<double> v(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = std::sin(1 + static_cast<double>(i));
+  return v;
+}
+Tensor tensor(const Shape& shape) { return Tensor(shape, wave(shape.size())); }
+
+// A user's cell: its state is a pair, its output is none of it.
+struct UserCell {
+  Param w, u;
+  struct State {
+    Var a, b;
+  };
+  std::pair<Var, State> step(Var x, const State& s) const {
+    Tape& t = x.tape();
+    const Var gate = sigmoid(matmul(x, t.param(w)) + matmul(s.a, transpose(t.param(u))));
+    const Var b = gate * s.b + (1 - gate) * s.a * s.a;
+    const Var kept = where(bernoulli(t, b.shape(), 0.3), 0.0, b);
+    return {kept * exp(-s.a), {tanh(kept), b}};
+  }
+};
+
+// Loss and gradients of what `outputs` records, with parameters and inputs.
+struct Outcome {
+  std::vector<std::vector<double>> values;
+  std::uint32_t nodes;
+  std::size_t arena;
+};
+using Record = std::function<Var(Tape&, Var xs)>;
+
+Outcome outcome(const std::string& plan, DType dtype, const Params& params, const Shape& shape,
+                const Record& record) {
+  Tape tape({.dtype = dtype, .seed = 7, .plan = plan});
+  const Var xs = tape.input(tensor(shape), "xs");
+  const Var loss = record(tape, xs);
+  Vars wanted{xs};
+  for (const Param& p : params) wanted.push_back(tape.param(p));
+  wanted = grad(loss, wanted);
+  wanted.push_back(loss);
+  tape.run(wanted);
+  Outcome all{{}, tape.size(), tape.run_stats().arena_bytes};
+  for (const Var v : wanted) all.values.push_back(tape.read(v).doubles());
+  return all;
+}
+
+double difference(const Outcome& a, const Outcome& b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    double scale = 1e-3;
+    for (const double v : a.values[i]) scale = std::max(scale, std::abs(v));
+    for (std::size_t k = 0; k < a.values[i].size(); ++k)
+      worst = std::max(worst, std::abs(a.values[i][k] - b.values[i][k]) / scale);
+  }
+  return worst;
+}
+
+// The same bits in a plain run, and the same within rounding under the planner.
+void check_same(const Params& params, const Shape& shape, const Record& without, const Record& with,
+                int order = 1) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Outcome expected = outcome("plain", dtype, params, shape, without);
+    const Outcome plain = outcome("plain", dtype, params, shape, with);
+    CHECK(plain.nodes > expected.nodes);
+    if (order == 1) CHECK(plain.values == expected.values);
+    CHECK(difference(expected, plain) < (dtype == DType::f32 ? 1e-5 : 1e-13));
+    for (const char* passes : {"", "-sums", "-select", "-fuse", "-sink", "-group", "-place", "-reuse"}) {
+      INFO("passes " << passes);
+      CHECK(difference(expected, outcome(passes, dtype, params, shape, with)) <
+            (dtype == DType::f32 ? 2e-4 : 1e-11));
+    }
+  }
+}
+
+template <class C, class S>
+Var loss_of(const C& cell, Var xs, S state) {
+  const auto [ys, last] = unroll(cell, xs, std::move(state));
+  Var loss = mean(ys * ys);
+  for (const Var s : flatten(last)) loss = loss + sum(s * tanh(s));
+  return loss;
+}
+
+}  // namespace
+
+TEST_CASE("a cell in checkpoints has the gradients that it has without") {
+  const std::int64_t T = 7, B = 3, D = 4, H = 5;
+  const Init init{.seed = 2};
+  const auto check = [&](const auto& cell) {
+    const auto zero = [&](Tape& t) { return cell.zero_state(t, B); };
+    check_same(
+        cell.parameters(), {T, B, D}, [&](Tape& t, Var xs) { return loss_of(cell, xs, zero(t)); },
+        [&](Tape& t, Var xs) { return loss_of(checkpoint(cell), xs, zero(t)); });
+    check_same(
+        cell.parameters(), {T, B, D},
+        [&](Tape& t, Var xs) {
+          return loss_of(Zoneout{cell, {0.2, 0.1}, true}, xs, zero(t));
+        },
+        [&](Tape& t, Var xs) {
+          return loss_of(Zoneout{checkpoint(cell), {0.2, 0.1}, true}, xs, zero(t));
+        });
+    check_same(
+        cell.parameters(), {T, B, D},
+        [&](Tape& t, Var xs) {
+          return loss_of(Zoneout{cell, {0.2, 0.1}, true}, xs, zero(t));
+        },
+        [&](Tape& t, Var xs) {
+          return loss_of(checkpoint(Zoneout{cell, {0.2, 0.1}, true}), xs, zero(t));
+        });
+  };
+  check(RnnCell(init, D, H));
+  check(GruCell(init, D, H));
+  check(LstmCell(init, D, H));
+  check(LstmCell(init, D, H, {.peepholes = true, .proj = 3, .layer_norm = true}));
+}
+
+TEST_CASE("a user's cell in checkpoints, which draws random numbers") {
+  const std::int64_t T = 6, B = 2, H = 3;
+  const UserCell cell{Param("w", tensor({H, H})), Param("u", tensor({H, H}))};
+  const auto start = [&](Tape& t) {
+    return UserCell::State{t.input(tensor({B, H})), t.constant(0.5, {B, H})};
+  };
+  check_same(
+      {cell.w, cell.u}, {T, B, H}, [&](Tape& t, Var xs) { return loss_of(cell, xs, start(t)); },
+      [&](Tape& t, Var xs) { return loss_of(checkpoint(cell), xs, start(t)); });
+}
+
+TEST_CASE("functions in checkpoints, one inside of the other") {
+  const Param w("w", tensor({4, 4}));
+  const auto block = [&](Var x) { return tanh(matmul(x, x.tape().param(w) * 0.5) + x); };
+  const auto two = [&](Var x) { return block(block(x)) * x; };
+  check_same(
+      {w}, {3, 4}, [&](Tape&, Var x) { return sum(two(two(x))); },
+      [&](Tape&, Var x) {
+        const auto inner = [&](Var v) { return checkpoint(block, v); };
+        const auto outer = [&](Var v) { return inner(inner(v)) * v; };
+        return sum(checkpoint(outer, checkpoint(outer, x)));
+      });
+  check_same(
+      {w}, {3, 4}, [&](Tape&, Var x) { return sum(block(x)); },
+      [&](Tape&, Var x) {
+        const auto once = [&](Var v) { return checkpoint(block, v); };
+        return sum(checkpoint(once, x));
+      });
+}
+
+TEST_CASE("checkpoints have gradients of second order") {
+  const Param w("w", tensor({4, 4}));
+  const auto block = [&](Var x) { return tanh(matmul(x, x.tape().param(w)) * x); };
+  const auto second = [&](Var loss, Var x) {
+    const Var g = grad(loss, x);
+    return sum(g * g);
+  };
+  check_same(
+      {w}, {3, 4}, [&](Tape&, Var x) { return second(sum(block(block(x))), x); },
+      [&](Tape&, Var x) {
+        const auto inner = [&](Var v) { return checkpoint(block, v); };
+        return second(sum(checkpoint(inner, inner(x))), x);
+      },
+      2);
+}
+
+TEST_CASE("gradients with respect to what lies inside of a checkpoint") {
+  for (const bool with : {false, true}) {
+    Tape tape(DType::f64);
+    const Var x = tape.input(Tensor({3}, {0.1, 0.2, 0.3}), "x");
+    Var input, inner;
+    const auto f = [&](Var v) {
+      input = v;
+      inner = sin(v);
+      return inner * inner * v;
+    };
+    const Var y = with ? checkpoint(f, x) : f(x);
+    const Vars g = grad(sum(y * inner), {x, input, inner});
+    tape.run(g);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double v = 0.1 * static_cast<double>(i + 1), s = std::sin(v);
+      CHECK(tape.read(g[2]).at(i) == Approx(3 * s * s * v));
+      CHECK(tape.read(g[0]).at(i) == Approx(3 * s * s * v * std::cos(v) + s * s * s));
+      CHECK(tape.read(g[1]).at(i) == tape.read(g[0]).at(i));
+    }
+  }
+}
+
+TEST_CASE("inputs that a checkpoint can't start from are refused") {
+  CHECK_THROWS_WITH(checkpoint([](Var x) { return x; }, Var()),
+                    "checkpoint: there is no input to start from");
+  Tape a, b;
+  const auto f = [](Var x, Var y) { return x + y; };
+  const Var x = a.input(Shape{2}), y = b.input(Shape{2});
+  CHECK_THROWS_WITH(checkpoint(f, x, y), "checkpoint: the Var belongs to another tape");
+  a.clear();
+  CHECK_THROWS_WITH(checkpoint(f, x, x), "use of a Var: the Var is stale; it was recorded before clear()");
+}
+
+namespace {
+
+// An unroll of the given options beside one without; xs [T,B,D].
+void check_unroll(const UnrollOptions& options, std::int64_t T, std::initializer_list<int> lengths = {}) {
+  const std::int64_t B = 3, D = 4;
+  const Init init{.seed = 4};
+  const LstmCell lstm(init, D, 5);
+  const Zoneout cell{lstm, {0.2, 0.1}, true};
+  const auto loss = [&](Tape& t, Var xs, UnrollOptions o) {
+    if (lengths.size() > 0) o.lengths = t.tokens({B}, lengths);
+    const auto [ys, last] = unroll(cell, xs, lstm.zero_state(t, B), o);
+    return mean(ys * ys) + sum(last.c * last.h);
+  };
+  check_same(
+      lstm.parameters(), {T, B, D},
+      [&](Tape& t, Var xs) { return loss(t, xs, {.reverse = options.reverse}); },
+      [&](Tape& t, Var xs) { return loss(t, xs, options); });
+}
+
+// The arena of a run of an LSTM, its gradients, and the prediction for a budget.
+struct Memory {
+  std::int64_t bytes, predicted;
+  std::uint32_t nodes;
+};
+Memory memory_of(std::int64_t T, const UnrollOptions& options) {
+  const std::int64_t B = 4, D = 8, H = 16;
+  const Init init{.seed = 4};
+  const LstmCell cell(init, D, H);
+  Tape tape;
+  const Var xs = tape.input(tensor({T, B, D}));
+  const LstmState start{tape.input(tensor({B, H})), tape.input(tensor({B, H}))};
+  const auto [ys, last] = unroll(cell, xs, start, options);
+  Vars wrt{xs, start.h, start.c};
+  for (const Param& p : cell.parameters()) wrt.push_back(tape.param(p));
+  const Vars wanted = grad(sum(ys * ys) + sum(last.h * last.h) + sum(last.c * last.c), wrt);
+  tape.run(wanted);
+  return {static_cast<std::int64_t>(tape.run_stats().arena_bytes),
+          plan_budget(cell, xs, start, options).bytes, tape.size()};
+}
+
+}  // namespace
+
+TEST_CASE("an unroll in groups of steps has the gradients that it has without") {
+  for (const std::int64_t T : {1, 2, 7})
+    for (const bool reverse : {false, true})
+      for (const Recomputation how : {Recomputation{1, 6}, Recomputation{3, 2}, Recomputation{2, 1}}) {
+        if (T <= how.group) continue;
+        INFO("T " << T << ", groups of " << how.group << ", " << how.states << " states");
+        check_unroll({.reverse = reverse, .recomputation = how}, T);
+        check_unroll({.reverse = reverse, .recomputation = how}, T, {static_cast<int>(T), 1, 0});
+      }
+}
+
+TEST_CASE("the binomial schedule computes as many steps again as the theory says") {
+  // C(s + r, s) groups take r computations; see Griewank and Walther 2000, table 1.
+  CHECK(recomputed_steps(10, {1, 9}) == 9);
+  CHECK(recomputed_steps(3, {1, 1}) == 3);
+  CHECK(recomputed_steps(10, {1, 3}) == 2 * 10 - 5);
+  CHECK(recomputed_steps(10, {3, 3}) == 9);
+  CHECK(recomputed_steps(10, {10, 3}) == 0);
+  CHECK(recomputed_steps(10, {}) == 0);
+  CHECK(uniform_recomputation(10, 3) == Recomputation{3, 3});
+  CHECK(uniform_recomputation(10, 10) == Recomputation{});
+  for (const std::int64_t steps : {10, 100, 1000, 100'000}) {
+    const Recomputation r = choose_recomputation(steps, 10, 2, 20 * std::sqrt(static_cast<double>(steps)));
+    INFO(steps << " steps: groups of " << r.group << ", " << r.states << " states");
+    CHECK(static_cast<double>(10 * r.group + 2 * r.states) <= 20 * std::sqrt(static_cast<double>(steps)));
+    CHECK(recomputed_steps(steps, r) < steps);
+  }
+}
+
+TEST_CASE("a recording has the steps that its schedule computes again") {
+  for (const std::int64_t T : {5, 12, 20})
+    for (const Recomputation how :
+         {Recomputation{1, 2}, Recomputation{1, 4}, Recomputation{2, 2}, Recomputation{3, 6}}) {
+      Tape tape;
+      const RnnCell cell(Init{.seed = 1}, 2, 3);
+      const Var xs = tape.input(tensor({T, 1, 2}));
+      const auto [ys, last] = unroll(cell, xs, cell.zero_state(tape, 1), {.recomputation = how});
+      const auto steps = [&] {
+        std::int64_t n = 0;
+        for (std::uint32_t id = 0; id < tape.size(); ++id) n += std::string(tape.op(id).name) == "tanh";
+        return n;
+      };
+      CHECK(steps() == T);
+      grad(sum(last), cell.parameters());
+      INFO("T " << T << ", groups of " << how.group << ", " << how.states << " states");
+      CHECK(steps() == T + recomputed_steps(T, how));
+    }
+}
+
+TEST_CASE("memory of a run: what is predicted, and what recomputation spares") {
+  const Memory without = memory_of(200, {});
+  CHECK(without.bytes == without.predicted);
+  for (const double part : {0.9, 0.55, 0.4, 0.3, 0.25}) {
+    const auto limit = static_cast<std::int64_t>(part * static_cast<double>(without.bytes));
+    INFO(part << " of " << without.bytes);
+    const Memory with = memory_of(200, {.budget = {limit}});
+    CHECK(with.bytes <= limit);
+    CHECK(with.bytes == with.predicted);
+  }
+  // Beyond 512 steps the prediction goes on from fewer.
+  for (const double part : {1.0, 0.4, 0.25}) {
+    const auto limit = static_cast<std::int64_t>(5 * part * static_cast<double>(without.bytes));
+    INFO(part << " of " << 5 * without.bytes);
+    const Memory with = memory_of(1000, {.budget = {limit}});
+    CHECK(static_cast<double>(with.bytes) < 1.05 * static_cast<double>(limit));
+    CHECK(static_cast<double>(with.bytes) == Approx(with.predicted).epsilon(0.05));
+  }
+}
+
+TEST_CASE("random numbers that a checkpoint draws are not kept") {
+  const std::int64_t T = 40, B = 8, H = 8;
+  const RnnCell cell(Init{.seed = 1}, H, H);
+  const auto bytes = [&](double zoneout) {
+    Tape tape;
+    const auto [ys, last] = unroll(Zoneout{cell, {zoneout}, true}, tape.input(Shape{T, B, H}),
+                                   cell.zero_state(tape, B), {.recomputation = {5, 7}});
+    return predicted_bytes(tape, grad(sum(ys * ys), cell.parameters()));
+  };
+  CHECK(bytes(0.1) < bytes(0) + 8 * B * H * sizeof(float) * 2);  // T of them would be five times as many
+}
+
+TEST_CASE("what no recomputation can do is refused, with the least that can") {
+  CHECK_THROWS_WITH(memory_of(200, {.budget = {1000}}),
+                    "unroll: 200 steps can't be done within 0.00 MB; the least is 0.15 MB");
+  CHECK_THROWS_WITH(memory_of(20, {.recomputation = {2, 0}}),
+                    "unroll: recomputation in groups of 2 steps with 0 states; both must be at least 1");
+}
