@@ -234,6 +234,21 @@ TEST_CASE("sentences and trees recorded one by one run level by level, however m
   CHECK(count(nine, "eval      scatter_rows_add") == 1);
 }
 
+TEST_CASE("a run takes the steps that the plan's text has, and one to pack each right operand") {
+  const auto check = [](auto&& record, const std::vector<int>& sizes, std::size_t packed) {
+    Tape tape;
+    const Vars wanted = record(tape, sizes);
+    const std::string text = tape.plan_text(wanted);
+    INFO(text);
+    tape.run(wanted);
+    CHECK(tape.run_stats().steps == count(text, "\n") + packed);
+  };
+  check(tagged, {4, 2, 3, 1, 4, 2},
+        4 + 1 + 4 + 1);  // the weights of both ways and the head; their transposes
+  check([](Tape& t, const std::vector<int>& sizes) { return trees(t, sizes, 1); }, {6, 3, 2, 5},
+        2 + 1 + 2 + 1);
+}
+
 TEST_CASE("random recordings give the same plain and under every set of passes") {
   for (std::uint32_t seed = 0; seed < 150; ++seed)
     check_masks(fmt::format("random graph of seed {}", seed), DType::f64, [&](Tape& tape) {

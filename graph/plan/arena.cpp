@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <queue>
 #include <set>
 #include <vector>
@@ -60,24 +61,54 @@ class Gaps {
   std::set<std::pair<std::int64_t, std::int64_t>> by_size_;
 };
 
+// Lives that begin and end together.
+struct Bundle {
+  std::size_t begin, end;  // in the order by first and last unit
+  std::int64_t size;
+  std::uint32_t first, last;
+  std::int64_t offset = 0;
+};
+
+std::vector<Bundle> bundled(std::span<const Lifetime> lives, std::span<const std::uint32_t> order) {
+  std::vector<Bundle> all;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Lifetime& l = lives[order[i]];
+    if (all.empty() || all.back().first != l.first || all.back().last != l.last)
+      all.push_back({i, i, 0, l.first, l.last});
+    all.back().end = i + 1;
+    all.back().size += aligned(l.size);
+  }
+  return all;
+}
+
 }  // namespace
 
 std::int64_t assign_offsets(std::span<Lifetime> lives, bool reuse) {
+  std::vector<std::uint32_t> order(lives.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {},
+                           [&](std::uint32_t i) { return std::pair(lives[i].first, lives[i].last); });
+  std::vector<Bundle> bundles = bundled(lives, order);
+
   Gaps gaps;
   std::int64_t end = 0;
-  const auto later = [&](std::size_t a, std::size_t b) { return lives[a].last > lives[b].last; };
+  const auto later = [&](std::size_t a, std::size_t b) { return bundles[a].last > bundles[b].last; };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> in_use(later);
-  for (std::size_t i = 0; i < lives.size(); ++i) {
-    for (; reuse && !in_use.empty() && lives[in_use.top()].last < lives[i].first; in_use.pop())
-      gaps.give(lives[in_use.top()].offset, aligned(lives[in_use.top()].size));
-    const std::int64_t size = aligned(lives[i].size);
-    std::int64_t at = size == 0 ? 0 : gaps.take(size);
-    if (at < 0) {
-      at = end - gaps.take_last(end);
-      end = at + size;
+  for (std::size_t i = 0; i < bundles.size(); ++i) {
+    Bundle& b = bundles[i];
+    for (; reuse && !in_use.empty() && bundles[in_use.top()].last < b.first; in_use.pop())
+      gaps.give(bundles[in_use.top()].offset, bundles[in_use.top()].size);
+    b.offset = b.size == 0 ? 0 : gaps.take(b.size);
+    if (b.offset < 0) {
+      b.offset = end - gaps.take_last(end);
+      end = b.offset + b.size;
     }
-    lives[i].offset = at;
-    if (size > 0) in_use.push(i);
+    if (b.size > 0) in_use.push(i);
+    std::int64_t at = b.offset;
+    for (std::size_t k = b.begin; k < b.end; ++k) {
+      lives[order[k]].offset = at;
+      at += aligned(lives[order[k]].size);
+    }
   }
   return end;
 }

@@ -18,8 +18,9 @@ struct Lifetime {
 /// A number of elements rounded up, so that what follows begins on a cache line.
 constexpr std::int64_t aligned(std::int64_t elements) { return (elements + 15) / 16 * 16; }
 
-/// Gives each an offset, so that none overlap while both are in use. `lives` are in the order of `first`.
-/// Returns the elements that the whole takes. Without reuse no two overlap at all.
+/// Gives each an offset, so that none overlap while both are in use. `lives` are in the order of `first`;
+/// those that begin and end together lie side by side, in this order. Returns the elements that the whole
+/// takes. Without reuse no two overlap at all.
 std::int64_t assign_offsets(std::span<Lifetime> lives, bool reuse);
 
 }  // namespace spool::plan

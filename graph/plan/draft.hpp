@@ -45,7 +45,7 @@ struct Node {
 /// A place inside the storage of another node: where a value is computed to spare a copy later.
 struct Place {
   Id parent = none;
-  Layout at;  ///< in the parent's own elements; at.root is the parent
+  std::uint32_t layout = 0;  ///< number of it: in the parent's own elements
 };
 
 /// Element-wise nodes that run together, tile by tile.
@@ -139,6 +139,12 @@ struct Draft {
     while (places[root].parent != none) root = places[root].parent;
     return root;
   }
+  /// From now on v is computed in the elements `at` of the node at.root.
+  void set_place(Id v, const Layout& at) {
+    places[v] = {at.root, static_cast<std::uint32_t>(layouts_.size())};
+    layouts_.push_back(at);
+  }
+  const Layout& place(Id v) const { return layouts_[places[v].layout]; }
   /// The same elements in terms of the storage that holds them.
   Layout stored(Layout l) const;
   /// A node with the elements of v side by side.

@@ -42,59 +42,86 @@ class Emitter {
     for (const Scalar& s : d_.scalars) plan_.scalars.push_back({s.tape, s.operands});
     for (const TileProgram& p : d_.programs) plan_.tile_ops.push_back(tile_ops(p));
     for (const Unit& u : d_.units) emit_unit(u);
-    for (const Id w : d_.wanted) plan_.results.push_back(block(d_.stored(d_.layout(w))));
+    for (const Id w : d_.wanted) plan_.results.push_back(block(stored(d_.layout(w))));
     return std::move(plan_);
   }
 
  private:
   void number_leaves() {
-    base_.assign(d_.nodes.size(), Ref::arena);
+    home_.resize(d_.nodes.size());
     for (Id n = 0; n < d_.nodes.size(); ++n)
       if (d_.nodes[n].role == Role::uniform) {
-        base_[n] = Ref::scalars;
+        home_[n] = {n, Ref::scalars, 0};
       } else if (d_.nodes[n].role == Role::leaf) {
-        base_[n] = Ref::first_leaf + static_cast<std::uint32_t>(plan_.leaves.size());
+        home_[n] = {n, Ref::first_leaf + static_cast<std::uint32_t>(plan_.leaves.size()), 0};
         plan_.leaves.push_back(d_.nodes[n].tape);
       }
   }
 
   // Every storage from the first unit that writes to it to the last one that reads from it.
   void find_lifetimes() {
-    offset_.assign(d_.nodes.size(), -1);
     const auto end = static_cast<std::uint32_t>(d_.units.size());
     std::vector<Lifetime> lives;
     std::vector<std::uint32_t> life_of(d_.nodes.size(), none);
-    const auto touch = [&](Id v, std::uint32_t unit) {
-      const Id root = d_.storage(d_.root(v));
+    const auto touch = [&](Id root, std::uint32_t unit) {
       if (!d_.computed(root)) return;
-      if (life_of[root] == none) {
-        life_of[root] = static_cast<std::uint32_t>(lives.size());
-        lives.push_back({root, d_.size(root), unit, unit});
+      const Id storage = home(home(root).storage).storage;
+      if (life_of[storage] == none) {
+        life_of[storage] = static_cast<std::uint32_t>(lives.size());
+        lives.push_back({storage, d_.size(storage), unit, unit});
       }
-      lives[life_of[root]].last = std::max(lives[life_of[root]].last, unit);
+      lives[life_of[storage]].last = std::max(lives[life_of[storage]].last, unit);
     };
-    for (std::uint32_t u = 0; u < end; ++u)
-      for (const std::uint32_t m : d_.units[u].members) {
-        if (d_.units[u].role == Role::elementwise) {
+    for (std::uint32_t u = 0; u < end; ++u) {
+      const std::vector<std::uint32_t>& members = d_.units[u].members;
+      if (d_.units[u].role == Role::elementwise) {
+        for (const std::uint32_t m : members)
           for (const Layout& l : d_.clusters[m].inputs) touch(l.root, u);
-          for (const Id n : d_.clusters[m].outputs) touch(n, u);
-        } else {
-          for (const Id o : d_.in(m)) touch(o, u);
+        // The same result of all members may then lie in one piece, and run as one.
+        for (std::size_t k = 0; k < d_.clusters[members[0]].outputs.size(); ++k)
+          for (const std::uint32_t m : members) touch(d_.clusters[m].outputs[k], u);
+      } else {
+        for (const std::uint32_t m : members) {
+          for (const Id o : d_.in(m)) touch(d_.root(o), u);
           touch(m, u);
         }
       }
-    for (const Id w : d_.wanted) touch(w, end);
+    }
+    for (const Id w : d_.wanted) touch(d_.root(w), end);
     plan_.arena = assign_offsets(lives, d_.options.reuse);
-    for (const Lifetime& l : lives) offset_[l.node] = l.offset;
+    std::vector<std::int64_t> offsets(d_.nodes.size());
+    for (const Lifetime& l : lives) offsets[l.node] = l.offset;
+    for (Home& h : home_)
+      if (h.storage != none && h.base == Ref::arena) h.offset += offsets[h.storage];
   }
 
+  // Where the elements of a node with storage of its own begin.
+  struct Home {
+    static constexpr std::uint32_t in_rows = 0xffffffffU;
+    Id storage = none;
+    std::uint32_t base = 0;  // of the Ref; in_rows: they don't lie side by side
+    std::int64_t offset = 0;
+  };
+  Home& home(Id n) {
+    Home& h = home_[n];
+    if (h.storage != none) return h;
+    h = {n, Ref::arena, 0};
+    for (; d_.places[h.storage].parent != none; h.storage = d_.places[h.storage].parent) {
+      const Layout& at = d_.place(h.storage);
+      at.dense() ? static_cast<void>(h.offset += at.offset) : static_cast<void>(h.base = Home::in_rows);
+    }
+    return h;
+  }
+
+  // As elements of the storage: what follows takes no other layouts.
+  Layout stored(const Layout& l) const { return home_[l.root].base == Home::in_rows ? d_.stored(l) : l; }
   Ref ref(const Layout& stored) const {
-    const std::uint32_t base = base_[stored.root];
-    return {base, base == Ref::arena ? offset_[stored.root] + stored.offset : stored.offset};
+    const Home& h = home_[stored.root];
+    return {h.base, h.offset + stored.offset};
   }
   Block block(const Layout& l) const { return {ref(l), l.rows, l.cols, l.stride, l.step}; }
   Rows rows(const Layout& in_root) const {
-    const Layout l = d_.stored(in_root);
+    const Layout l = stored(in_root);
     return {ref(l), l.stride, l.rows};
   }
   Rows result_rows(Id n, std::int64_t cols) const { return rows(*with_cols(dense(n, d_.size(n)), cols)); }
@@ -202,7 +229,7 @@ class Emitter {
   std::int64_t packed(Id product) {
     const Id b = d_.in(product)[1];
     const bool transposed = d_.attrs(product)[1] != 0;
-    const Layout l = d_.stored(d_.read_layout(product, 1));
+    const Layout l = stored(d_.read_layout(product, 1));
     const std::vector<std::int64_t> key{l.root, l.offset, l.rows, l.cols, l.stride, transposed};
     const auto [it, added] = packs_.try_emplace(key, plan_.packed);
     if (added) {
@@ -234,7 +261,7 @@ class Emitter {
   }
 
   void emit_long(Id n) {
-    const Layout c = d_.stored(*with_cols(dense(n, d_.size(n)), d_.read_layout(n, 1).cols));
+    const Layout c = stored(*with_cols(dense(n, d_.size(n)), d_.read_layout(n, 1).cols));
     LongProduct step{&d_.op(n), d_.read_layout(n, 0).cols,      c.cols, {},
                      ref(c),    c.rows == 1 ? c.cols : c.stride};
     for (std::uint32_t i = 0; i < d_.nodes[n].count; i += 2) {
@@ -285,7 +312,7 @@ class Emitter {
   }
 
   void emit_copy(Id n) {
-    const Layout from = d_.stored(d_.layout(d_.in(n)[0])), to = d_.stored(d_.layout(n));
+    const Layout from = stored(d_.layout(d_.in(n)[0])), to = stored(d_.layout(n));
     Copies step;
     step.blocks.emplace_back(block(from), block(to));
     plan_.steps.emplace_back(std::move(step));
@@ -293,9 +320,9 @@ class Emitter {
 
   void emit_eval(Id n) {
     const auto [attrs, attr_count] = keep(d_.attrs(n));
-    EvalStep step{&d_.op(n), attrs, attr_count, {}, {}, ref(d_.stored(d_.layout(n))), d_.shape(n)};
+    EvalStep step{&d_.op(n), attrs, attr_count, {}, {}, ref(stored(d_.layout(n))), d_.shape(n)};
     for (const Id o : d_.in(n)) {
-      step.in.push_back(ref(d_.stored(d_.layout(o))));
+      step.in.push_back(ref(stored(d_.layout(o))));
       step.in_shapes.push_back(d_.shape(o));
     }
     plan_.steps.emplace_back(std::move(step));
@@ -303,8 +330,7 @@ class Emitter {
 
   Draft& d_;
   Plan plan_;
-  std::vector<std::uint32_t> base_;   // by node
-  std::vector<std::int64_t> offset_;  // by node, in the arena
+  std::vector<Home> home_;  // by node
   boost::unordered_flat_map<std::vector<std::int64_t>, std::int64_t> packs_;
 };
 

@@ -83,9 +83,9 @@ class Placer {
     if (!d_.computed(l.root) || wanted_[l.root] || !l.dense() || l.size() != d_.size(n)) return;
     if (l.size() == d_.size(l.root)) {
       if (d_.nodes[l.root].role == Role::product && readers(l.root).size() == 1)
-        d_.places[l.root] = {n, dense(n, d_.size(n))};
+        d_.set_place(l.root, dense(n, d_.size(n)));
     } else if (only_added(l.root, l.size())) {
-      d_.places[n] = {l.root, l};
+      d_.set_place(n, l);
     }
   }
 
@@ -112,7 +112,7 @@ class Placer {
       const Id v = d_.root(o);
       const auto at = sliced(dense(c, d_.size(c)), outer, along, inner, begin, end);
       begin = end;
-      if (at && d_.whole(o) && free(v) && fits(v, *at, c)) d_.places[top(v)] = {c, *at};
+      if (at && d_.whole(o) && free(v) && fits(v, *at, c)) d_.set_place(top(v), *at);
     }
   }
 
@@ -177,7 +177,7 @@ class Placer {
     d_.places.emplace_back();
     std::int64_t at = 0;
     for (const Id v : tops) {
-      d_.places[v] = {buffer, {buffer, at, 1, d_.size(v), 0, 1}};
+      d_.set_place(v, {buffer, at, 1, d_.size(v), 0, 1});
       at += d_.size(v);
     }
   }
@@ -194,12 +194,12 @@ class Placer {
 Layout Draft::stored(Layout l) const {
   const std::int64_t cols = l.cols;
   while (places[l.root].parent != none) {
-    const Place& p = places[l.root];
-    if (p.at.dense()) {
-      l.root = p.parent;
-      l.offset += p.at.offset;
+    const Layout& at = place(l.root);
+    if (at.dense()) {
+      l.root = at.root;
+      l.offset += at.offset;
     } else {
-      const auto in_rows = cols == p.at.size() ? p.at : with_cols(p.at, cols);
+      const auto in_rows = cols == at.size() ? at : with_cols(at, cols);
       if (!in_rows) throw InternalError("plan: a value with gaps is not read as a whole");
       l = *in_rows;
     }
