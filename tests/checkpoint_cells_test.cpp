@@ -306,13 +306,14 @@ TEST_CASE("memory of a run: what is predicted, and what recomputation spares") {
     CHECK(with.bytes <= limit);
     CHECK(with.bytes == with.predicted);
   }
-  // Beyond 512 steps the prediction goes on from fewer.
+  // Beyond 512 steps the prediction goes on from fewer, and may say too much.
   for (const double part : {1.0, 0.4, 0.25}) {
     const auto limit = static_cast<std::int64_t>(5 * part * static_cast<double>(without.bytes));
     INFO(part << " of " << 5 * without.bytes);
     const Memory with = memory_of(1000, {.budget = {limit}});
     CHECK(static_cast<double>(with.bytes) < 1.05 * static_cast<double>(limit));
-    CHECK(static_cast<double>(with.bytes) == Approx(with.predicted).epsilon(0.05));
+    CHECK(static_cast<double>(with.bytes) < 1.05 * static_cast<double>(with.predicted));
+    CHECK(static_cast<double>(with.bytes) > 0.85 * static_cast<double>(with.predicted));
   }
 }
 
