@@ -24,7 +24,8 @@ enum class Role : std::uint8_t {
   view,          ///< no elements of its own: its layout says where they lie
   elementwise,   ///< part of a cluster
   product,       ///< a [M,K] times b, packed; a third operand is added
-  long_product,  ///< the sum of products of a, transposed, and b: operands a, b, a, b, ...
+  long_product,  ///< the sum of products of a, transposed, and b: operands a, b, a, b, ... A last one is
+                 ///< added
   concat,        ///< the operands one after the other along an axis
   copy,          ///< the operand's elements side by side
   buffer,        ///< storage that other nodes are computed in

@@ -262,9 +262,13 @@ class Emitter {
 
   void emit_long(Id n) {
     const Layout c = stored(*with_cols(dense(n, d_.size(n)), d_.read_layout(n, 1).cols));
-    LongProduct step{&d_.op(n), d_.read_layout(n, 0).cols,      c.cols, {},
-                     ref(c),    c.rows == 1 ? c.cols : c.stride};
-    for (std::uint32_t i = 0; i < d_.nodes[n].count; i += 2) {
+    const std::uint32_t count = d_.nodes[n].count;
+    LongProduct step{&d_.op(n), d_.read_layout(n, 0).cols,       c.cols,        {},
+                     ref(c),    c.rows == 1 ? c.cols : c.stride, count % 2 == 1};
+    if (step.adds)
+      if (const Layout sum = stored(d_.read_layout(n, count - 1)); !(sum == c))
+        plan_.steps.emplace_back(Copies{{{block(sum), block(c)}}});
+    for (std::uint32_t i = 0; i + 1 < count; i += 2) {
       const Rows a = rows(d_.read_layout(n, i)), b = rows(d_.read_layout(n, i + 1));
       step.runs.push_back({a.at, b.at, a.stride, b.stride, a.count});
     }

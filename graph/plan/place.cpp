@@ -21,7 +21,7 @@ class Placer {
     find_readers();
     taken_.assign(d_.nodes.size(), false);
     for (const Unit& u : d_.units)
-      if (u.role == Role::product)
+      if (u.role == Role::product || u.role == Role::long_product)
         for (const Id n : u.members) add_in_place(n);
     for (auto u = d_.units.rbegin(); u != d_.units.rend(); ++u)
       if (u->role == Role::concat) fill_concat(u->members[0]);
@@ -78,13 +78,13 @@ class Placer {
 
   // The operand that a product adds is overwritten by the result, when nobody else reads it.
   void add_in_place(Id n) {
-    if (d_.nodes[n].count < 3) return;
-    const Layout l = d_.layout(d_.in(n)[2]);
+    if (d_.nodes[n].count % 2 == 0) return;
+    const Layout l = d_.layout(d_.in(n).back());
     if (!d_.computed(l.root) || wanted_[l.root] || !l.dense() || l.size() != d_.size(n)) return;
     if (l.size() == d_.size(l.root)) {
-      if (d_.nodes[l.root].role == Role::product && readers(l.root).size() == 1)
+      if (d_.nodes[l.root].role == d_.nodes[n].role && readers(l.root).size() == 1)
         d_.set_place(l.root, dense(n, d_.size(n)));
-    } else if (only_added(l.root, l.size())) {
+    } else if (d_.nodes[n].role == Role::product && only_added(l.root, l.size())) {
       d_.set_place(n, l);
     }
   }
@@ -135,7 +135,7 @@ class Placer {
       case Role::product:
         return with_cols(at, product_cols(d_, v)).has_value() && d_.nodes[v].count < 3;
       case Role::long_product:
-        return with_cols(at, d_.shape(d_.in(v)[1]).back()).has_value();
+        return with_cols(at, d_.shape(d_.in(v)[1]).back()).has_value() && d_.nodes[v].count % 2 == 0;
       default:
         return false;
     }
@@ -154,7 +154,7 @@ class Placer {
 
   void lay_out_sum(Id n) {
     std::vector<Id> left, right;
-    for (std::uint32_t i = 0; i < d_.nodes[n].count; i += 2)
+    for (std::uint32_t i = 0; i + 1 < d_.nodes[n].count; i += 2)
       left.push_back(d_.in(n)[i]), right.push_back(d_.in(n)[i + 1]);
     lay_out(left, d_.segment(n));
     lay_out(right, d_.segment(n));

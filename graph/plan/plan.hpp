@@ -46,7 +46,7 @@ struct RowsProduct {
   std::vector<Rows> a, add, c;
 };
 
-/// The sum of products of transposed rows with rows.
+/// The sum of products of transposed rows with rows, and of what is in c already where it `adds`.
 struct LongProduct {
   struct Run {
     Ref a, b;
@@ -57,6 +57,7 @@ struct LongProduct {
   std::vector<Run> runs;
   Ref c;
   std::int64_t ldc;
+  bool adds;
 };
 
 /// The ops that Tiles applies to each tile.

@@ -205,6 +205,7 @@ class Selections {
   // whose rows are then added up already.
   void change_weight_gradient(Id n) {
     const auto in = d_.in(n);
+    if (in.size() % 2 != 0) return;
     for (std::uint32_t side = 0; side < 2; ++side) {
       const Id x = d_.root(in[side]);
       if (!std::ranges::binary_search(selects_, x)) continue;

@@ -110,7 +110,8 @@ class Sums {
     for (const Id leaf : leaves_) {
       const Id n = d_.root(leaf);
       const bool mine = uses_[leaf] == 1 && (leaf == n || (uses_[n] == 1 && d_.whole(leaf)));
-      if (mine && d_.nodes[n].role == Role::long_product && (long_.empty() || same_form(n, long_[0])))
+      if (mine && d_.nodes[n].role == Role::long_product && d_.nodes[n].count % 2 == 0 &&
+          (long_.empty() || same_form(n, long_[0])))
         long_.push_back(n);
       else if (mine && d_.nodes[n].role == Role::product && d_.nodes[n].count == 2 &&
                d_.segment(n) == d_.segment(root))
@@ -167,18 +168,24 @@ class Sums {
     });
   }
 
-  // One long product for each segment.
+  // One long product for each segment, which adds to the one before.
   void join_long(Id root) {
-    const bool all = rows_.empty() && others_.empty() && one_segment(long_);
+    const bool all = rows_.empty() && others_.empty();
+    Id sum = none;
+    std::size_t left = long_.size();
     for_each_segment(long_, [&](std::span<const Id> part) {
+      left -= part.size();
       std::vector<Id> in;
       for (const Id p : part) in.insert(in.end(), d_.in(p).begin(), d_.in(p).end());
-      const Id into = all ? root : part.back();
+      if (sum != none) in.push_back(sum);
+      const Id into = all && left == 0 ? root : part.back();
       for (const Id p : part) level_[into] = std::max(level_[into], level_[p]);
       become(into, part.back(), in);
-      if (!all) others_.push_back(into);
+      sum = into;
     });
-    if (!all) for_each_segment(others_, [](std::span<const Id>) {});
+    if (all) return;
+    others_.push_back(sum);
+    for_each_segment(others_, [](std::span<const Id>) {});  // each is added when its segment is done
   }
 
   // Each product adds to the one before, the first to what is there when its operands are. A weight that is
@@ -242,21 +249,23 @@ class Sums {
       d_.set_operands(n, std::array{d_.rows_of(leaves_, true)});
   }
 
-  // A sum over the rows of each segment, as long as these are there; then the sum of those.
+  // A sum over the rows of each segment, as long as these are there, which adds to the one before.
   void join_segments(Id n) {
     if (!folds_to_a_row(n)) return;
-    const Id add = d_.nodes[slots_[0]].tape;
-    std::vector<Id> sums;
+    Id sum = none;
+    std::size_t left = leaves_.size();
     for_each_segment(leaves_, [&](std::span<const Id> part) {
+      left -= part.size();
       const Id product = last_product(d_.segment(part[0]));
-      sums.push_back(d_.add_node(d_.nodes[product].tape, Role::long_product, d_.shape(n), times_ones(part)));
+      std::vector<Id> in = times_ones(part);
+      if (sum != none) in.push_back(sum);
+      if (left > 0) {
+        sum = d_.add_node(d_.nodes[product].tape, Role::long_product, d_.shape(n), in);
+      } else {
+        become(n, product, in);
+        d_.nodes[n].role = Role::long_product;
+      }
     });
-    Id sum = sums[0];
-    for (std::size_t i = 1; i + 1 < sums.size(); ++i)
-      sum = d_.add_node(add, Role::elementwise, d_.shape(n), std::array{sum, sums[i]});
-    d_.nodes[n].tape = add;
-    d_.nodes[n].role = Role::elementwise;
-    d_.set_operands(n, std::array{sum, sums.back()});
     uses_.resize(d_.nodes.size(), 2);  // nothing more becomes of them
     user_.resize(d_.nodes.size(), none);
     level_.resize(d_.nodes.size(), 0);

@@ -68,11 +68,12 @@ class Writer {
 
   std::string long_product(Id m) const {
     std::int64_t rows = 0;
-    for (std::uint32_t i = 0; i < d_.nodes[m].count; i += 2) rows += d_.read_layout(m, i).rows;
-    return fmt::format("{:<9} {}[{}, {}]T x [{}, {}] -> {}{}", "sum",
-                       d_.nodes[m].count > 2 ? fmt::format("{} x ", d_.nodes[m].count / 2) : "", rows,
-                       d_.read_layout(m, 0).cols, rows, d_.read_layout(m, 1).cols, d_.shape(m).text(),
-                       scope(m));
+    const std::uint32_t count = d_.nodes[m].count;
+    for (std::uint32_t i = 0; i + 1 < count; i += 2) rows += d_.read_layout(m, i).rows;
+    return fmt::format("{:<9} {}[{}, {}]T x [{}, {}]{} -> {}{}", "sum",
+                       count > 3 ? fmt::format("{} x ", count / 2) : "", rows, d_.read_layout(m, 0).cols,
+                       rows, d_.read_layout(m, 1).cols, count % 2 == 1 ? " + " + name(d_.in(m).back()) : "",
+                       d_.shape(m).text(), scope(m));
   }
 
   std::string concat(Id m) const {
@@ -108,7 +109,7 @@ class Writer {
       case Role::product:
         return reason_of_rows(u);
       case Role::long_product:
-        return d_.nodes[m].count > 2
+        return d_.nodes[m].count > 3
                    ? fmt::format("joined {} products that are added up", d_.nodes[m].count / 2)
                    : "one product, with nothing of its form to be added to";
       case Role::copy:

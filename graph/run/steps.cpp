@@ -197,7 +197,7 @@ void run_step(const plan::LongProduct& s, const Context<T>& c) {
       const plan::LongProduct::Run& r = s.runs[i + j];
       runs[j] = {c.at(r.a), r.lda, c.at(r.b), r.ldb, r.rows};
     }
-    kernels.sum({runs.data(), n}, s.m, s.n, s.ldc, c.at(s.c), i > 0, first, last, c.scratch);
+    kernels.sum({runs.data(), n}, s.m, s.n, s.ldc, c.at(s.c), s.adds || i > 0, first, last, c.scratch);
   }
 }
 
