@@ -1,6 +1,8 @@
 #include <spool/graph/plan/arena.hpp>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <queue>
@@ -81,15 +83,8 @@ std::vector<Bundle> bundled(std::span<const Lifetime> lives, std::span<const std
   return all;
 }
 
-}  // namespace
-
-std::int64_t assign_offsets(std::span<Lifetime> lives, bool reuse) {
-  std::vector<std::uint32_t> order(lives.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, {},
-                           [&](std::uint32_t i) { return std::pair(lives[i].first, lives[i].last); });
-  std::vector<Bundle> bundles = bundled(lives, order);
-
+// In the order of their beginnings: quick, and gaps that nothing fits into are left.
+std::int64_t assign_in_order(std::span<Bundle> bundles, bool reuse) {
   Gaps gaps;
   std::int64_t end = 0;
   const auto later = [&](std::size_t a, std::size_t b) { return bundles[a].last > bundles[b].last; };
@@ -104,6 +99,71 @@ std::int64_t assign_offsets(std::span<Lifetime> lives, bool reuse) {
       end = b.offset + b.size;
     }
     if (b.size > 0) in_use.push(i);
+  }
+  return end;
+}
+
+// The largest first, each where it fits most tightly between those that live at the same time.
+std::int64_t assign_by_size(std::span<Bundle> bundles) {
+  std::vector<std::size_t> order(bundles.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return bundles[i].size; });
+  struct Placed {
+    std::int64_t begin, end;
+    std::uint32_t first, last;
+  };
+  std::vector<Placed> placed;  // by begin
+  std::int64_t end = 0;
+  for (const std::size_t i : order) {
+    Bundle& b = bundles[i];
+    std::int64_t free = 0, at = -1, tightest = std::numeric_limits<std::int64_t>::max();
+    for (const Placed& p : placed) {
+      if (p.first > b.last || p.last < b.first) continue;
+      if (const std::int64_t gap = p.begin - free; gap >= b.size && gap < tightest) at = free, tightest = gap;
+      free = std::max(free, p.end);
+    }
+    b.offset = at < 0 ? free : at;
+    end = std::max(end, b.offset + b.size);
+    placed.insert(std::ranges::upper_bound(placed, b.offset, {}, &Placed::begin),
+                  {b.offset, b.offset + b.size, b.first, b.last});
+  }
+  return end;
+}
+
+std::int64_t largest_sum(std::span<const Bundle> bundles) {
+  std::vector<std::pair<std::uint32_t, std::int64_t>> changes;
+  for (const Bundle& b : bundles) {
+    changes.emplace_back(b.first, b.size);
+    changes.emplace_back(b.last + 1, -b.size);
+  }
+  std::ranges::sort(changes);
+  std::int64_t sum = 0, largest = 0;
+  for (const auto& [when, change] : changes) largest = std::max(largest, sum += change);
+  return largest;
+}
+
+// Gaps are searched for where memory matters and time does not: the second way is quadratic.
+std::int64_t assign(std::span<Bundle> bundles, bool reuse) {
+  constexpr std::int64_t large = 1 << 21;
+  constexpr std::size_t few = 10'000;
+  const std::int64_t end = assign_in_order(bundles, reuse);
+  if (!reuse || end < large || bundles.size() > few || end < largest_sum(bundles) * 33 / 32) return end;
+  std::vector<Bundle> others(bundles.begin(), bundles.end());
+  const std::int64_t other_end = assign_by_size(others);
+  if (other_end < end) std::ranges::copy(others, bundles.begin());
+  return std::min(end, other_end);
+}
+
+}  // namespace
+
+std::int64_t assign_offsets(std::span<Lifetime> lives, bool reuse) {
+  std::vector<std::uint32_t> order(lives.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {},
+                           [&](std::uint32_t i) { return std::pair(lives[i].first, lives[i].last); });
+  std::vector<Bundle> bundles = bundled(lives, order);
+  const std::int64_t end = assign(bundles, reuse);
+  for (const Bundle& b : bundles) {
     std::int64_t at = b.offset;
     for (std::size_t k = b.begin; k < b.end; ++k) {
       lives[order[k]].offset = at;

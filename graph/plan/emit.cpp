@@ -266,7 +266,7 @@ class Emitter {
     LongProduct step{&d_.op(n), d_.read_layout(n, 0).cols,       c.cols,        {},
                      ref(c),    c.rows == 1 ? c.cols : c.stride, count % 2 == 1};
     if (step.adds)
-      if (const Layout sum = stored(d_.read_layout(n, count - 1)); !(sum == c))
+      if (const Layout sum = stored(d_.read_layout(n, count - 1)); !(ref(sum) == ref(c)))
         plan_.steps.emplace_back(Copies{{{block(sum), block(c)}}});
     for (std::uint32_t i = 0; i + 1 < count; i += 2) {
       const Rows a = rows(d_.read_layout(n, i)), b = rows(d_.read_layout(n, i + 1));

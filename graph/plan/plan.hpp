@@ -16,6 +16,7 @@ struct Ref {
   static constexpr std::uint32_t arena = 0, scalars = 1, first_leaf = 2;
   std::uint32_t base = arena;
   std::int64_t offset = 0;
+  friend bool operator==(const Ref&, const Ref&) = default;
 };
 
 /// Rows that lie `stride` apart; how long they are, the step knows.
