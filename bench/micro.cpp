@@ -1,6 +1,6 @@
 // micro: what the tape itself costs: nanoseconds for an op recorded, planned and run, on operands so small
 // that arithmetic hardly counts; and how often each part of a training loop allocates memory.
-#include "../tests/count_allocations.hpp"
+#include "count_allocations.hpp"
 #include "measure.hpp"
 
 #include <spool/spool.hpp>

@@ -1,14 +1,37 @@
 #include <spool/graph/columns.hpp>
 
+#include <atomic>
+
 namespace spool {
 
-Tape::Columns::Columns(TapeOptions o) : options(o), random{o.seed, 0} { grow(64, 64); }
+namespace {
+
+// No two recordings of the program have the same, so that a Var is known to be of none but its own.
+std::uint32_t next_epoch() {
+  static std::atomic<std::uint32_t> last{0};
+  return ++last;
+}
+
+}  // namespace
+
+Tape::Columns::Columns(TapeOptions o) : options(o), random{o.seed, 0} {
+  grow(64, 64);
+  clear();
+}
 
 void Tape::Columns::clear() {
   others_.clear();
   shape_ids_.clear();
   shapes_.clear();
   size = 0;
+  epoch = next_epoch();
+}
+
+Tensor& Tape::Columns::bind(std::uint32_t id) {
+  detail::InputSlot& slot = inputs[static_cast<std::size_t>(attrs(id)[0])];
+  slot.bound = true;
+  ++bindings;
+  return slot.value;
 }
 
 std::size_t Tape::Columns::bytes() const {

@@ -82,14 +82,15 @@ struct Tape::Columns : Tape::Recorded {
 
   std::vector<detail::ScopeRow> scopes{{0, "", -1}};  // 0 is the root
   detail::IdTable scope_ids;
-  std::vector<detail::InputSlot> inputs;
+  std::vector<detail::InputSlot> inputs;  // more than are in use, after clear()
+  std::size_t inputs_used = 0;
   std::vector<Param> params;
   boost::unordered_flat_map<const void*, std::uint32_t> param_ids;
 
   std::vector<SegmentRange> segments;
   std::int64_t segments_begun = 0;
 
-  std::pmr::unsynchronized_pool_resource scratch;
+  std::pmr::unsynchronized_pool_resource scratch{{.largest_required_pool_block = std::size_t{1} << 22}};
 
   detail::Column<detail::Origin> origin;  // one a node, as the columns of Rows
 
@@ -114,6 +115,7 @@ struct Tape::Columns : Tape::Recorded {
   // Records a row that can't be on the tape.
   std::uint32_t append(const detail::Row& row, std::uint32_t shape, const Where& where);
   std::uint32_t intern(const Shape& s);  // the number of a shape
+  Tensor& bind(std::uint32_t id);        // the data of an input, about to be set
   void clear();                          // forgets nodes and shapes
   std::size_t bytes() const;
 

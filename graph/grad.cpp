@@ -68,7 +68,7 @@ class Walk {
     return finished(id);
   }
   // Lists what has been contributed to a node so far.
-  void pending(std::uint32_t id, Vars& all) const {
+  void pending(std::uint32_t id, Scratch<Var>& all) const {
     if (adjoints_[id].sum != none) all.push_back(tape_.at(adjoints_[id].sum));
     for (std::uint32_t i = adjoints_[id].placements; i != none; i = placements_[i].next)
       all.push_back(placements_[i].part);
@@ -144,7 +144,11 @@ bool is_own_copy(const OpDef& op) { return op.kind == Kind::leaf || op.kind == K
 class Reverse {
  public:
   Reverse(Tape& tape, std::span<const Var> wrt, const Adjoints& ops, std::uint32_t loss)
-      : tape_(tape), walk_(tape, ops, loss + 1), needed_(loss + 1, 0, &tape.scratch()) {
+      : tape_(tape),
+        walk_(tape, ops, loss + 1),
+        needed_(loss + 1, 0, &tape.scratch()),
+        wrt_(&tape.scratch()),
+        ranges_(&tape.scratch()) {
     for (const Var& v : wrt) wrt_.push_back(v.id());
     find_needed();
     if (needed_[loss]) walk_.contribute(loss, ops.ones(tape, {}));
@@ -222,13 +226,13 @@ class Reverse {
   }
 
   void copy(const SegmentRange s) {
-    Vars inputs, after;
+    Scratch<Var> inputs(&tape_.scratch()), after(&tape_.scratch());
     for (std::uint32_t id = s.begin; id < s.begin + s.inputs; ++id)
       inputs.push_back(tape_.at(behind_barriers(id)));
     for (std::uint32_t id = s.begin; id < s.end; ++id)
       if (!is_own_copy(tape_.op(id))) walk_.pending(id, after);
     const std::uint32_t begin = tape_.size();
-    const Vars copies = record_again(tape_, s, inputs, after);
+    const Scratch<Var> copies = record_again(tape_, s, inputs, after);
     const std::uint32_t end = tape_.size();
     needed_.resize(end, 0);
     for (std::uint32_t id = s.begin; id < s.end; ++id) {
@@ -243,9 +247,9 @@ class Reverse {
 
   Tape& tape_;
   Walk walk_;
-  Scratch<std::uint8_t> needed_;    // by node
-  std::vector<std::uint32_t> wrt_;  // where each of them is now
-  std::vector<Range> ranges_;
+  Scratch<std::uint8_t> needed_;  // by node
+  Scratch<std::uint32_t> wrt_;    // where each of them is now
+  Scratch<Range> ranges_;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ Tape& Var::tape() const {
 
 const Shape& Var::shape() const { return tape().shape(id_); }
 
+const Shape& Call::shape(int i) const { return tape_.shape(in_[static_cast<std::size_t>(i)].id()); }
 void Call::fail(std::string_view what) const { throw ShapeError(tape_.explain(op_.name, what, in_, where_)); }
 
 int Step::arity() const { return static_cast<int>(tape_.operands(id_).size()); }
@@ -21,6 +22,7 @@ Var Step::in(int i) const { return tape_.at(tape_.operands(id_)[static_cast<std:
 Var Step::out() const { return tape_.at(id_); }
 std::int64_t Step::attr(int i) const { return attrs()[static_cast<std::size_t>(i)]; }
 Attrs Step::attrs() const { return tape_.attrs(id_); }
+Grads Step::grads() const { return Grads(Grads::allocator_type(&tape_.scratch())); }
 bool Step::needs(int i) const { return needed_[tape_.operands(id_)[static_cast<std::size_t>(i)]] != 0; }
 
 namespace {

@@ -10,6 +10,7 @@
 #include <boost/container/small_vector.hpp>
 
 #include <bit>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
@@ -217,7 +218,7 @@ class Call {
       : op_(op), in_(in), attrs_(attrs), tape_(tape), where_(where) {}
 
   int arity() const { return static_cast<int>(in_.size()); }
-  const Shape& shape(int i) const { return in_[static_cast<std::size_t>(i)].shape(); }
+  const Shape& shape(int i) const;
   std::int64_t attr(int i) const { return attrs_[static_cast<std::size_t>(i)]; }
   Attrs attrs() const { return attrs_; }
 
@@ -232,6 +233,10 @@ class Call {
   const Where& where_;
 };
 
+/// The gradients of the operands, in order; an empty Var where there is none. Step::grads() makes a long
+/// list.
+using Grads = boost::container::small_vector<Var, 3, std::pmr::polymorphic_allocator<Var>>;
+
 /// A recorded op, as its gradient rule sees it.
 class Step {
  public:
@@ -245,15 +250,13 @@ class Step {
   std::int64_t attr(int i) const;
   Attrs attrs() const;
   bool needs(int i) const;  ///< Whether the gradient of operand i is wanted; skip costly work when not.
+  Grads grads() const;      ///< None yet, in memory that the tape lends.
 
  private:
   Tape& tape_;
   std::uint32_t id_;
   std::span<const std::uint8_t> needed_;  // for each node
 };
-
-/// The gradients of the operands, in order; an empty Var where there is none.
-using Grads = boost::container::small_vector<Var, 3>;
 
 struct OpDef {
   static constexpr int variadic = -1;

@@ -34,7 +34,7 @@ void Param::assign(const Tensor& value) {
   if (value.shape() != shape())
     throw ShapeError(fmt::format("parameter \"{}\" is {}; it can't take values of shape {}", name(),
                                  shape().text(), value.shape().text()));
-  state_->value = value.to(dtype());
+  state_->value.assign(value);
   ++state_->version;
 }
 

@@ -6,7 +6,8 @@ namespace spool {
 namespace {
 
 Grads to_first_operand(const Step& s, Var g) {
-  Grads grads(static_cast<std::size_t>(s.arity()));
+  Grads grads = s.grads();
+  grads.resize(static_cast<std::size_t>(s.arity()));
   grads[0] = g;
   return grads;
 }
@@ -42,12 +43,12 @@ Segment::Segment(Tape& tape, std::span<Var> inputs, const Where& where)
 
 Segment::~Segment() { tape_.c_->segments.push_back({begin_, inputs_, tape_.size()}); }
 
-Vars record_again(Tape& tape, const SegmentRange& segment, std::span<const Var> inputs,
-                  std::span<const Var> after) {
+std::pmr::vector<Var> record_again(Tape& tape, const SegmentRange& segment, std::span<const Var> inputs,
+                                   std::span<const Var> after) {
   const std::int64_t number = tape.c_->segments_begun++;
   const auto size = segment.end - segment.begin;
-  Vars copies, in;
-  std::vector<std::uint32_t> begins;  // where each copy begins, if there is one
+  std::pmr::vector<Var> copies(&tape.scratch()), in(&tape.scratch());
+  std::pmr::vector<std::uint32_t> begins(&tape.scratch());  // where each copy begins, if there is one
   copies.reserve(size);
   begins.reserve(size + 1);
   const auto now = [&](std::uint32_t id) {

@@ -14,6 +14,7 @@
 #include <spool/graph/tape.hpp>
 
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <vector>
 
@@ -37,7 +38,7 @@ class Segment {
 /// Records a segment of the tape again, once `after` are there. `inputs` are what its barriers stand for.
 /// Returns the copy of each of its nodes in order. What depends on none of its inputs, such as a parameter
 /// and what is made of parameters alone, is its own copy, but for random numbers: they are drawn again.
-std::vector<Var> record_again(Tape& tape, const SegmentRange& segment, std::span<const Var> inputs,
-                              std::span<const Var> after);
+std::pmr::vector<Var> record_again(Tape& tape, const SegmentRange& segment, std::span<const Var> inputs,
+                                   std::span<const Var> after);
 
 }  // namespace spool

@@ -1,4 +1,4 @@
-// States: what a recurrent cell carries from step to step. A state is a Var; or a vector, array, tuple or
+// States: what a recurrent cell carries from step to step. A state is a Var; or a list, array, tuple or
 // pair of states; or a plain struct whose members (up to eight) are states:
 //
 //   struct MyState { Var h, c; };
@@ -10,6 +10,7 @@
 #include <spool/graph/tape.hpp>
 
 #include <array>
+#include <initializer_list>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -17,6 +18,38 @@
 #include <vector>
 
 namespace spool {
+
+/// A list of states, such as those of a layer's cells. A short one takes no memory from the heap.
+template <class S>
+class States {
+ public:
+  States() = default;
+  States(std::initializer_list<S> all) {
+    for (const S& s : all) push_back(s);
+  }
+  void push_back(S s) {
+    if (!many_.empty()) return many_.push_back(std::move(s));
+    if (used_ < few_.size()) {
+      few_[used_++] = std::move(s);
+    } else {
+      many_.assign(few_.begin(), few_.end());
+      many_.push_back(std::move(s));
+    }
+  }
+
+  std::size_t size() const { return many_.empty() ? used_ : many_.size(); }
+  S* begin() { return many_.empty() ? few_.data() : many_.data(); }
+  S* end() { return begin() + size(); }
+  const S* begin() const { return many_.empty() ? few_.data() : many_.data(); }
+  const S* end() const { return begin() + size(); }
+  S& operator[](std::size_t i) { return begin()[i]; }
+  const S& operator[](std::size_t i) const { return begin()[i]; }
+
+ private:
+  std::array<S, 4> few_;
+  std::size_t used_ = 0;  // of these
+  std::vector<S> many_;   // all of them, where there are more
+};
 
 namespace detail {
 
@@ -47,9 +80,15 @@ concept TupleLike = requires {
 };
 
 template <class T>
-struct IsVector : std::false_type {};
+struct IsList : std::false_type {};
 template <class T>
-struct IsVector<std::vector<T>> : std::true_type {};
+struct IsList<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsList<States<T>> : std::true_type {};
+template <>
+struct IsList<Vars> : std::true_type {};
+template <class T>
+concept ListLike = IsList<T>::value;
 
 /// Calls f(member) for each member of an aggregate.
 template <class S, class F>
@@ -92,13 +131,21 @@ void for_each_var(S& state, F&& f) {
   using Plain = std::remove_const_t<S>;
   if constexpr (std::is_same_v<Plain, Var>) {
     f(state);
-  } else if constexpr (detail::IsVector<Plain>::value) {
+  } else if constexpr (detail::ListLike<Plain>) {
     for (auto& part : state) for_each_var(part, f);
   } else if constexpr (detail::TupleLike<Plain>) {
     std::apply([&](auto&... parts) { (for_each_var(parts, f), ...); }, state);
   } else {
     detail::for_each_field(state, [&](auto& part) { for_each_var(part, f); });
   }
+}
+
+/// How many Vars a state has.
+template <class S>
+std::size_t count_vars(const S& state) {
+  std::size_t n = 0;
+  for_each_var(state, [&](const Var&) { ++n; });
+  return n;
 }
 
 /// The Vars of a state, in order.
@@ -125,7 +172,7 @@ void check_parts(const char* who, std::size_t found, std::size_t expected);
 /// A state with the structure of `like` made from the given Vars. ShapeError unless they are as many.
 template <class S>
 S rebuild(const S& like, std::span<const Var> vars) {
-  detail::check_parts("rebuild", vars.size(), flatten(like).size());
+  detail::check_parts("rebuild", vars.size(), count_vars(like));
   std::size_t i = 0;
   return map_state(like, [&](const Var&) { return vars[i++]; });
 }
@@ -136,13 +183,18 @@ template <class S>
 class Carried {
  public:
   /// Reads the state from its tape (see Tape::read).
-  explicit Carried(const S& state) : like_(state) {
-    for_each_var(state, [&](const Var& v) { values_.push_back(v.tape().read(v)); });
+  explicit Carried(const S& state) : like_(state) { read(state); }
+  /// Reads another state, into the memory of the numbers that were here.
+  void read(const S& state) {
+    like_ = state;
+    values_.resize(count_vars(state));
+    std::size_t i = 0;
+    for_each_var(state, [&](const Var& v) { values_[i++] = v.tape().read(v); });
   }
 
   /// The same numbers as inputs of a tape.
   S on(Tape& tape, Where where = Where::current()) const {
-    detail::check_parts("on", values_.size(), flatten(like_).size());
+    detail::check_parts("on", values_.size(), count_vars(like_));
     std::size_t i = 0;
     return map_state(like_, [&](const Var&) { return tape.input(values_[i++], "carried", where); });
   }
@@ -150,7 +202,7 @@ class Carried {
   /// Sets inputs that on() has made to these numbers: to run one recording again and again. ShapeError for
   /// inputs that are not as many.
   void bind(const S& inputs) const {
-    detail::check_parts("bind", flatten(inputs).size(), values_.size());
+    detail::check_parts("bind", count_vars(inputs), values_.size());
     std::size_t i = 0;
     for_each_var(inputs, [&](const Var& v) { v.tape().set(v, values_[i++]); });
   }

@@ -63,7 +63,7 @@ void Tape::next_draw() {
 void Tape::clear() {
   Columns& c = *c_;
   c.clear();
-  c.inputs.clear();
+  c.inputs_used = 0;
   c.params.clear();
   c.param_ids.clear();
   if (c.current_scope == 0 && c.scopes.size() > 4096) {
@@ -73,7 +73,6 @@ void Tape::clear() {
   c.segments.clear();
   c.segments_begun = 0;
   c.random_calls = 0;
-  ++c.epoch;
   next_draw();
 }
 
@@ -103,8 +102,10 @@ Var Tape::add_copy(std::uint32_t id, std::span<const Var> in) {
 std::span<const SegmentRange> Tape::segments() const { return c_->segments; }
 
 Var Tape::input(const Shape& shape, std::string_view name, Where where) {
-  const std::int64_t slot = static_cast<std::int64_t>(c_->inputs.size());
-  c_->inputs.push_back({std::string(name), Tensor(Shape{0}, dtype()), false});
+  const auto slot = static_cast<std::int64_t>(c_->inputs_used++);
+  if (c_->inputs_used > c_->inputs.size()) c_->inputs.push_back({{}, Tensor(Shape{0}, dtype())});
+  c_->inputs[c_->inputs_used - 1].name = name;
+  c_->inputs[c_->inputs_used - 1].bound = false;
   const auto id = c_->append({&input_op, {}, Attrs(&slot, 1)}, c_->intern(shape), where);
   return Var(this, id, c_->epoch);
 }
@@ -148,10 +149,7 @@ void Tape::set(Var v, const Tensor& value) {
   if (value.shape() != shape(v.id()))
     throw ShapeError(fmt::format("set: {} is {}; it can't take data of shape {}", label(v.id()),
                                  shape(v.id()).text(), value.shape().text()));
-  detail::InputSlot& slot = c_->inputs[static_cast<std::size_t>(attrs(v.id())[0])];
-  slot.value = value.to(dtype());
-  slot.bound = true;
-  ++c_->bindings;
+  c_->bind(v.id()).assign(value);
 }
 
 void Tape::set(Var v, std::span<const int> ids) {
@@ -163,17 +161,24 @@ void Tape::set(Var v, std::span<const int> ids) {
   if (static_cast<std::int64_t>(ids.size()) != v.shape().size())
     throw ShapeError(
         fmt::format("set: {} is {}; it can't take {} numbers", label(v.id()), v.shape().text(), ids.size()));
-  set(v, Tensor(v.shape(), std::vector<double>(ids.begin(), ids.end())));
+  if (!is_input(op(v.id()))) throw TapeError(fmt::format("set: {} is not an input", label(v.id())));
+  Tensor& value = c_->bind(v.id());
+  value.resize(shape(v.id()));
+  value.visit([&]<class T>(std::span<T> to) {
+    std::ranges::transform(ids, to.begin(), [](int id) { return static_cast<T>(id); });
+  });
 }
 
 Tensor& Tape::edit(Var v) {
   check(v, "edit");
   if (!is_input(op(v.id()))) throw TapeError(fmt::format("edit: {} is not an input", label(v.id())));
-  detail::InputSlot& slot = c_->inputs[static_cast<std::size_t>(attrs(v.id())[0])];
-  if (!slot.bound) slot.value = Tensor(shape(v.id()), dtype());
-  slot.bound = true;
-  ++c_->bindings;
-  return slot.value;
+  const bool bound = c_->inputs[static_cast<std::size_t>(attrs(v.id())[0])].bound;
+  Tensor& value = c_->bind(v.id());
+  if (!bound) {
+    value.resize(shape(v.id()));
+    value.visit([](auto elements) { std::ranges::fill(elements, 0); });
+  }
+  return value;
 }
 
 // --- reading

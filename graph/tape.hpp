@@ -179,13 +179,14 @@ class Tape {
   friend class Scope;
   friend class CalledFrom;
   friend class Segment;
-  friend Vars record_again(Tape&, const SegmentRange&, std::span<const Var>, std::span<const Var>);
+  friend std::pmr::vector<Var> record_again(Tape&, const SegmentRange&, std::span<const Var>,
+                                            std::span<const Var>);
   friend class Runner;
   struct Columns;
   // The part of Columns that is quick to read from outside.
   struct Recorded {
     Rows rows;  // all there is room for
-    std::uint32_t size = 0, epoch = 1;
+    std::uint32_t size = 0, epoch = 0;
 
     // The ends are preceded by a 0, so that the first node is no special case.
     std::span<const std::uint32_t> operands(std::uint32_t id) const {

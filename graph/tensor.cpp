@@ -90,12 +90,22 @@ double Tensor::item() const {
 Tensor Tensor::to(DType dtype) const {
   if (dtype == this->dtype()) return *this;
   Tensor out(shape_, dtype);
-  visit([&](auto from) {
-    out.visit([&]<class T>(std::span<T> to) {
-      std::transform(from.begin(), from.end(), to.begin(), [](auto v) { return static_cast<T>(v); });
+  out.assign(*this);
+  return out;
+}
+
+void Tensor::resize(const Shape& shape) {
+  shape_ = shape;
+  std::visit([&](auto& v) { v.resize(static_cast<std::size_t>(shape.size())); }, data_);
+}
+
+void Tensor::assign(const Tensor& from) {
+  resize(from.shape());
+  from.visit([&](auto elements) {
+    visit([&]<class T>(std::span<T> to) {
+      std::transform(elements.begin(), elements.end(), to.begin(), [](auto v) { return static_cast<T>(v); });
     });
   });
-  return out;
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {

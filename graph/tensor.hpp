@@ -41,6 +41,11 @@ class Tensor {
   double item() const;  ///< The only element; ShapeError when there is not exactly one.
 
   Tensor to(DType dtype) const;
+  /// Becomes a tensor of this shape, of its own dtype, with elements yet to be set; in the memory it has,
+  /// where that is enough.
+  void resize(const Shape& shape);
+  /// Becomes a copy of another one, as numbers of its own dtype; in the memory it has, likewise.
+  void assign(const Tensor& from);
   Tensor reshaped(const Shape& shape) const;  ///< Same elements; ShapeError when the count differs.
   std::vector<double> doubles() const;
 

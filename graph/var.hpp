@@ -4,8 +4,9 @@
 
 #include <spool/graph/shape.hpp>
 
+#include <boost/container/small_vector.hpp>
+
 #include <cstdint>
-#include <vector>
 
 namespace spool {
 
@@ -49,7 +50,8 @@ class Var {
   std::uint32_t epoch_ = 0;
 };
 
-using Vars = std::vector<Var>;
+/// A list of Vars; short ones take no memory from the heap.
+using Vars = boost::container::small_vector<Var, 8>;
 
 /// An op's argument. Made by implicit conversion at the caller's line.
 class Operand {

@@ -62,7 +62,7 @@ class Recurrent {
  public:
   using Options = RecurrentOptions<C>;
   /// One state for each cell: layer 0, layer 0 reversed, layer 1, ...
-  using State = std::vector<typename C::State>;
+  using State = States<typename C::State>;
 
   /// Parameters are named as PyTorch's: weight_ih_l0, weight_hh_l0_reverse, ... ShapeError for sizes below 1
   /// and probabilities outside 0..1.

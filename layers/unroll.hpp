@@ -12,7 +12,9 @@
 #include <spool/ops/movement.hpp>
 #include <spool/ops/reduce.hpp>
 
+#include <memory_resource>
 #include <span>
+#include <vector>
 
 namespace spool {
 
@@ -69,10 +71,14 @@ template <class C, class S>
 class StepRecorder {
  public:
   StepRecorder(const C& cell, const Ends& ends, bool ragged, bool backwards, std::int64_t group,
-               std::int64_t T, const Where& where)
-      : cell_(cell), ends_(ends), ragged_(ragged), backwards_(backwards), group_(group), where_(where) {
-    ys_.resize(static_cast<std::size_t>(T));
-  }
+               std::int64_t T, Tape& tape, const Where& where)
+      : cell_(cell),
+        ends_(ends),
+        ragged_(ragged),
+        backwards_(backwards),
+        group_(group),
+        where_(where),
+        ys_(static_cast<std::size_t>(T), &tape.scratch()) {}
 
   /// Steps begin..end-1 in the order they run; xs are theirs. `states` may be kept at a time.
   S run(Var xs, std::int64_t begin, std::int64_t end, S state, std::int64_t states) {
@@ -89,7 +95,7 @@ class StepRecorder {
     return state;
   }
 
-  const Vars& ys() const { return ys_; }
+  std::span<const Var> ys() const { return ys_; }
 
  private:
   // Of steps in the order they run, the earliest in time.
@@ -109,7 +115,7 @@ class StepRecorder {
   bool ragged_, backwards_;
   std::int64_t group_;
   Where where_;
-  Vars ys_;
+  std::pmr::vector<Var> ys_;
 };
 
 }  // namespace detail
@@ -136,7 +142,7 @@ Unrolled<S> unroll(const C& cell, Var xs, S state, const UnrollOptions& options 
   Recomputation how = options.recomputation;
   if (options.budget.bytes != 0) how = plan_budget(cell, xs, state, options).recomputation;
   detail::check_recomputation(how);
-  detail::StepRecorder<C, S> steps(cell, ends, ragged, backwards, how.group, T, where);
+  detail::StepRecorder<C, S> steps(cell, ends, ragged, backwards, how.group, T, tape, where);
   state = steps.run(xs, 0, T, std::move(state), how.states);
   Var all = stack(steps.ys(), 0, where);
   if (ragged) all = mask_past_end(all, options.lengths, where);

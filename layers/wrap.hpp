@@ -99,8 +99,9 @@ template <class C>
 struct Stack {
   std::vector<C> cells;
 
-  template <class S>
-  std::pair<Var, std::vector<S>> step(Var x, std::vector<S> s, const Where& where = Where::current()) const {
+  /// The states are a list with one for each cell: States, Vars or a std::vector.
+  template <detail::ListLike List>
+  std::pair<Var, List> step(Var x, List s, const Where& where = Where::current()) const {
     detail::check_cells("Stack", s.size(), cells.size());
     for (std::size_t i = 0; i < cells.size(); ++i) std::tie(x, s[i]) = spool::step(cells[i], x, s[i], where);
     return {x, std::move(s)};

@@ -90,7 +90,8 @@ constexpr OpDef concat_op{
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
       const int axis = static_cast<int>(s.attr(0));
-      Grads grads;
+      Grads grads = s.grads();
+      grads.reserve(static_cast<std::size_t>(s.arity()));
       std::int64_t at = 0;
       for (int i = 0; i < s.arity(); ++i) {
         const std::int64_t size = s.shape(i)[axis];
@@ -182,7 +183,8 @@ Var stack(std::span<const Var> parts, int axis, Where where) {
     fail_shape("stack", fmt::format("axis {} does not exist in an array of rank {}", axis, rank + 1),
                {parts[0]}, where);
   if (axis < 0) axis += rank + 1;
-  Vars rows;
+  std::pmr::vector<Var> rows(&parts[0].tape().scratch());
+  rows.reserve(parts.size());
   for (const Var& p : parts) {
     if (p.shape() != parts[0].shape()) fail_shape("stack", "shapes differ", {parts[0], p}, where);
     rows.push_back(reshape({p, where}, p.shape().inserted(axis, 1)));

@@ -106,6 +106,9 @@ Var matmul(Operand a, Operand b) {
   if (const auto inner = under_transpose(x)) x = *inner, ta = true;
   if (const auto inner = under_transpose(y)) y = *inner, tb = true;
 
+  if (x.shape().rank() == 2 && y.shape().rank() == 2)
+    return record(matmul_op, {{x, a.where()}, {y, b.where()}}, {ta, tb});
+
   const auto lead = [](const Shape& s) {
     return Shape(s.dims().first(static_cast<std::size_t>(s.rank() - 2)));
   };

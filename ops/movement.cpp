@@ -145,7 +145,7 @@ constexpr OpDef permute_op{
       copy_strided(*a.out_shape, {strides.data(), strides.size()}, a.in[0], a.out);
     }),
     .vjp = [](const Step& s, Var g) -> Grads {
-      std::vector<int> inverse(s.attrs().size());
+      boost::container::small_vector<int, Shape::max_rank> inverse(s.attrs().size());
       for (std::size_t i = 0; i < inverse.size(); ++i)
         inverse[static_cast<std::size_t>(s.attrs()[i])] = static_cast<int>(i);
       return {permute(g, inverse)};
@@ -197,7 +197,7 @@ Var sum_to(Operand x, const Shape& shape) {
   if (!joint || *joint != from)
     fail_shape("sum_to", fmt::format("shape {} does not broadcast to the operand's", shape.text()), {x.var()},
                x.where());
-  std::vector<int> axes;
+  boost::container::small_vector<int, Shape::max_rank> axes;
   const int lead = from.rank() - shape.rank();
   for (int i = 0; i < from.rank(); ++i)
     if (i < lead || (shape[i - lead] == 1 && from[i] != 1)) axes.push_back(i);
@@ -226,7 +226,7 @@ Var reshape(Operand x, std::initializer_list<std::int64_t> sizes) {
 Var transpose(Operand x) {
   const int rank = var_of("transpose", x).shape().rank();
   if (rank < 2) fail_shape("transpose", "needs at least two axes", {x.var()}, x.where());
-  std::vector<int> order(static_cast<std::size_t>(rank));
+  boost::container::small_vector<int, Shape::max_rank> order(static_cast<std::size_t>(rank));
   for (int i = 0; i < rank; ++i) order[static_cast<std::size_t>(i)] = i;
   std::swap(order[order.size() - 1], order[order.size() - 2]);
   return permute(x, order);

@@ -29,7 +29,7 @@ Var scale_and_shift(Var y, const Operand& weight, const Operand& bias, const Sha
 
 // All axes of x but that of the channels.
 Axes but_channels(const Shape& x) {
-  std::vector<int> axes;
+  boost::container::small_vector<int, Shape::max_rank> axes;
   for (int i = 0; i < x.rank(); ++i)
     if (i != 1) axes.push_back(i);
   return Axes(axes);
@@ -58,7 +58,7 @@ Var layer_norm(Operand x, int axes, Operand weight, Operand bias, double eps) {
   if (axes < 1 || axes > rank)
     fail_shape("layer_norm", fmt::format("there are no last {} axes in an array of rank {}", axes, rank), {v},
                x.where());
-  std::vector<int> last;
+  boost::container::small_vector<int, Shape::max_rank> last;
   for (int i = rank - axes; i < rank; ++i) last.push_back(i);
   const Shape own(v.shape().dims().last(last.size()));
   check_affine("layer_norm", v, weight, bias, own);

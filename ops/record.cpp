@@ -24,12 +24,12 @@ Var as_var(Tape& tape, const Operand& o, const Shape& shape) {
 }
 
 Var var_of(const char* op, const Operand& o) {
-  tape_of(op, {o});
+  tape_of(op, std::span(&o, 1));
   return o.var();
 }
 
 int axis_of(const char* op, Var x, int axis, const Where& where) {
-  const int rank = var_of(op, x).shape().rank();
+  const int rank = tape_of(op, {Operand(x, where)}).shape(x.id()).rank();
   if (axis < -rank || axis >= rank)
     fail_shape(op, fmt::format("axis {} does not exist in an array of rank {}", axis, rank), {x}, where);
   return axis < 0 ? axis + rank : axis;

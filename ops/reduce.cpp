@@ -172,9 +172,10 @@ Var prod_along(Var x, int axis) {
 
 }  // namespace
 
-std::vector<std::int64_t> axes_of(const char* op, const Operand& x, const Axes& axes) {
+boost::container::small_vector<std::int64_t, Shape::max_rank> axes_of(const char* op, const Operand& x,
+                                                                      const Axes& axes) {
   const Var v = var_of(op, x);
-  std::vector<std::int64_t> list;
+  boost::container::small_vector<std::int64_t, Shape::max_rank> list;
   if (axes.all())
     for (int i = 0; i < v.shape().rank(); ++i) list.push_back(i);
   else

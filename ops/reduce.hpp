@@ -7,7 +7,7 @@
 #include <spool/graph/tape.hpp>
 
 #include <initializer_list>
-#include <vector>
+#include <span>
 
 namespace spool {
 
@@ -17,19 +17,20 @@ class Axes {
   Axes() : all_(true) {}
   Axes(int axis) : axes_{axis} {}                         // NOLINT: sum(x, 0)
   Axes(std::initializer_list<int> axes) : axes_(axes) {}  // NOLINT: sum(x, {0, 1})
-  explicit Axes(std::vector<int> axes) : axes_(std::move(axes)) {}
+  explicit Axes(std::span<const int> axes) : axes_(axes.begin(), axes.end()) {}
   explicit Axes(Attrs attrs) : axes_(attrs.begin(), attrs.end()) {}
 
   bool all() const { return all_; }
-  const std::vector<int>& list() const { return axes_; }
+  std::span<const int> list() const { return axes_; }
 
  private:
   bool all_ = false;
-  std::vector<int> axes_;
+  boost::container::small_vector<int, Shape::max_rank> axes_;
 };
 
 /// The axes as a reduction's attributes: counted from 0, ascending.
-std::vector<std::int64_t> axes_of(const char* op, const Operand& x, const Axes& axes);
+boost::container::small_vector<std::int64_t, Shape::max_rank> axes_of(const char* op, const Operand& x,
+                                                                      const Axes& axes);
 
 /// The sum; 0 over no elements.
 Var sum(Operand x, Axes axes = {}, bool keepdims = false);

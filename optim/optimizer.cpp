@@ -19,9 +19,10 @@ std::size_t count_non_finite(const Tensor& t) {
 }
 
 void add_to(Tensor& sum, const Tensor& t) {
-  sum.visit([&]<class T>(std::span<T> out) {
-    const std::span<const T> in = t.as<T>();
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += in[i];
+  t.visit([&](auto in) {
+    sum.visit([&]<class T>(std::span<T> out) {
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] += static_cast<T>(in[i]);
+    });
   });
 }
 
@@ -31,10 +32,8 @@ void scale(Tensor& t, double factor) {
   });
 }
 
-Tensor filled(const Shape& shape, DType dtype, double value) {
-  Tensor t(shape, dtype);
+void fill(Tensor& t, double value) {
   t.visit([&]<class T>(std::span<T> elements) { std::ranges::fill(elements, static_cast<T>(value)); });
-  return t;
 }
 
 std::string text(DType dtype, const Shape& shape) { return fmt::format("{} {}", name(dtype), shape.text()); }
@@ -56,7 +55,7 @@ void Optimizer::add_group(const Params& params, Knobs knobs, const std::vector<B
       fail(fmt::format("parameter \"{}\" is in the list twice", p.name()));
     Slot slot{p, groups_.size(), p.shape(), p.dtype(), 0, {}};
     for (const Buffer& b : buffers)
-      slot.buffers.push_back(filled(b.scalar ? Shape{} : p.shape(), p.dtype(), b.initial));
+      fill(slot.buffers.emplace_back(b.scalar ? Shape{} : p.shape(), p.dtype()), b.initial);
     slots_.push_back(std::move(slot));
   }
   groups_.push_back({knobs, buffers});
@@ -72,23 +71,41 @@ void Optimizer::check_params() const {
                        text(s.dtype, s.shape), text(s.param.dtype(), s.param.shape())));
 }
 
-void Optimizer::run_and_add(Var loss, const Vars& also) {
+void Optimizer::start_sums() {
+  waiting_.reached.assign(slots_.size(), 0);
+  while (waiting_.values.size() < slots_.size()) {
+    const Slot& s = slots_[waiting_.values.size()];
+    waiting_.values.emplace_back(s.shape, s.dtype);
+  }
+}
+
+// A recording that runs again and again is differentiated once.
+void Optimizer::differentiate(Var loss) {
+  Tape& tape = loss.tape();
+  if (differentiated_ == loss) return;
+  wrt_.clear();
+  for (const Slot& s : slots_) wrt_.push_back(tape.param(s.param));
+  gradients_.resize(slots_.size());
+  grad(loss, wrt_, gradients_);
+  differentiated_ = loss;
+}
+
+void Optimizer::run_and_add(Var loss, std::span<const Var> also) {
   check_params();
   Tape& tape = loss.tape();
-  const Vars gradients = grad(loss, params());
-  Vars wanted{loss};
-  std::ranges::copy_if(gradients, std::back_inserter(wanted), reaches);
-  if (wanted.size() == 1) fail("the loss depends on none of the parameters, so there is nothing to learn");
-  wanted.insert(wanted.end(), also.begin(), also.end());
-  tape.run(wanted);
+  differentiate(loss);
+  wanted_.assign(1, loss);
+  std::ranges::copy_if(gradients_, std::back_inserter(wanted_), reaches);
+  if (wanted_.size() == 1) fail("the loss depends on none of the parameters, so there is nothing to learn");
+  wanted_.insert(wanted_.end(), also.begin(), also.end());
+  tape.run(wanted_);
 
+  if (accumulated_ == 0) start_sums();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!reaches(gradients[i])) continue;
-    Tensor g = tape.read(gradients[i]).to(slots_[i].dtype);
-    if (waiting_[i])
-      add_to(*waiting_[i], g);
-    else
-      waiting_[i] = std::move(g);
+    if (!reaches(gradients_[i])) continue;
+    const Tensor& g = tape.read(gradients_[i]);
+    waiting_.reached[i] ? add_to(waiting_.values[i], g) : waiting_.values[i].assign(g);
+    waiting_.reached[i] = 1;
   }
   ++accumulated_;
 }
@@ -100,21 +117,18 @@ void Optimizer::step(Var loss) {
 
 void Optimizer::accumulate(Var loss) { run_and_add(loss, {}); }
 
-void Optimizer::discard() {
-  waiting_.assign(slots_.size(), std::nullopt);
-  accumulated_ = 0;
-}
+void Optimizer::discard() { accumulated_ = 0; }
 
 void Optimizer::apply(Accumulated how) {
   if (accumulated_ == 0) fail("there are no gradients to apply; call accumulate(loss) first");
   check_params();
-  Gradients gradients = std::move(waiting_);
   const double factor = how == Accumulated::mean ? 1 / static_cast<double>(accumulated_) : 1;
   discard();
-  if (factor != 1)
-    for (auto& g : gradients)
-      if (g) scale(*g, factor);
-  update_all(std::move(gradients));
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!waiting_.reached[i]) fill(waiting_.values[i], 0);
+    if (factor != 1) scale(waiting_.values[i], factor);
+  }
+  update_all(waiting_);
 }
 
 void Optimizer::apply(std::span<const Tensor> gradients) {
@@ -127,42 +141,43 @@ void Optimizer::apply(std::span<const Tensor> gradients) {
     if (gradients[i].shape() != s.shape)
       throw ShapeError(fmt::format("{}: apply: the gradient of \"{}\" must be {}, not {}", name_,
                                    s.param.name(), s.shape.text(), gradients[i].shape().text()));
-    copies.emplace_back(gradients[i].to(s.dtype));
+    copies.values.push_back(gradients[i].to(s.dtype));
+    copies.reached.push_back(1);
   }
-  update_all(std::move(copies));
+  update_all(copies);
 }
 
-void Optimizer::update_all(Gradients gradients) {
+void Optimizer::update_all(Gradients& gradients) {
+  std::vector<std::string> unreached = std::move(last_.unreached);  // mostly the same as in the last step
+  unreached.resize(static_cast<std::size_t>(std::ranges::count(gradients.reached, 0)));
+  for (std::size_t i = 0, k = 0; i < slots_.size(); ++i)
+    if (!gradients.reached[i]) unreached[k++] = slots_[i].param.name();
   last_ = {};
-  std::vector<Slot*> slots;
-  std::vector<Tensor> values;
+  last_.unreached = std::move(unreached);
+  last_.grad_norm = grad_norm(gradients.values, clip_.norm_type);
+  if (!std::isfinite(last_.grad_norm)) return skip(gradients);
+
+  if (std::isfinite(clip_.value)) clip_grad_value(gradients.values, clip_.value);
+  if (std::isfinite(clip_.max_norm)) clip_grad_norm(gradients.values, clip_.max_norm, clip_.norm_type);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const std::string& param = slots_[i].param.name();
-    if (!gradients[i]) {
-      last_.unreached.push_back(param);
-      continue;
-    }
-    if (const std::size_t bad = count_non_finite(*gradients[i]); bad > 0) {
-      if (last_.reason.empty())
-        last_.reason = fmt::format("the gradient of \"{}\" has {} of {} elements that are not finite", param,
-                                   bad, gradients[i]->size());
-      last_.non_finite.push_back({param, bad});
-    }
-    slots.push_back(&slots_[i]);
-    values.push_back(std::move(*gradients[i]));
+    if (!gradients.reached[i]) continue;
+    ++slots_[i].step;
+    update(slots_[i], gradients.values[i]);
   }
+}
 
-  last_.grad_norm = grad_norm(values, clip_.norm_type);
-  if (last_.reason.empty() && !std::isfinite(last_.grad_norm))
-    last_.reason = "the norm of the gradients is too large for a double";
-  last_.skipped = !last_.reason.empty();
-  if (last_.skipped) return;
-
-  if (std::isfinite(clip_.value)) clip_grad_value(values, clip_.value);
-  if (std::isfinite(clip_.max_norm)) clip_grad_norm(values, clip_.max_norm, clip_.norm_type);
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    ++slots[i]->step;
-    update(*slots[i], values[i]);
+// Reports which gradients are to blame that nothing is updated.
+void Optimizer::skip(const Gradients& gradients) {
+  last_.skipped = true;
+  last_.reason = "the norm of the gradients is too large for a double";
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::size_t bad = count_non_finite(gradients.values[i]);
+    if (bad == 0) continue;
+    const std::string& param = slots_[i].param.name();
+    if (last_.non_finite.empty())
+      last_.reason = fmt::format("the gradient of \"{}\" has {} of {} elements that are not finite", param,
+                                 bad, gradients.values[i].size());
+    last_.non_finite.push_back({param, bad});
   }
 }
 

@@ -12,6 +12,7 @@
 #include <spool/graph/tape.hpp>
 #include <spool/optim/clip.hpp>
 
+#include <any>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,11 +52,12 @@ class Optimizer {
 
   /// accumulate(loss), then apply(). Afterwards tape.value(loss) is the loss before the update.
   void step(Var loss);
-  /// The same, and the next state's numbers from that one run. Any state will do: a tuple of Vars serves to
-  /// ask for more values of the same run, read with tape.value().
+  /// The same, and the next state's numbers from that one run, which stand until the next step() or
+  /// accumulate(). Any state will do: a tuple of Vars serves to ask for more values of the same run, read
+  /// with tape.value().
   template <class S>
-  Carried<S> step(Var loss, const S& next_state) {
-    Carried<S> carried = accumulate(loss, next_state);
+  const Carried<S>& step(Var loss, const S& next_state) {
+    const Carried<S>& carried = accumulate(loss, next_state);
     apply();
     return carried;
   }
@@ -64,9 +66,14 @@ class Optimizer {
   /// for apply(). The loss must be a scalar (ShapeError) and depend on some parameter (TapeError).
   void accumulate(Var loss);
   template <class S>
-  Carried<S> accumulate(Var loss, const S& next_state) {
-    run_and_add(loss, flatten(next_state));
-    return Carried<S>(next_state);
+  const Carried<S>& accumulate(Var loss, const S& next_state) {
+    also_.clear();
+    for_each_var(next_state, [&](const Var& v) { also_.push_back(v); });
+    run_and_add(loss, also_);
+    auto* const carried = std::any_cast<Carried<S>>(&carried_);
+    if (carried == nullptr) return carried_.emplace<Carried<S>>(next_state);
+    carried->read(next_state);
+    return *carried;
   }
 
   /// Updates by the mean (or sum) of the gradients of all accumulate() calls since the last update. TapeError
@@ -130,12 +137,19 @@ class Optimizer {
     Knobs knobs;
     std::vector<Buffer> buffers;
   };
-  using Gradients = std::vector<std::optional<Tensor>>;  // one a slot, or nothing where no loss depends on it
+  // Gradients by slot; where no loss depends on the parameter they are 0, and it is not reached.
+  struct Gradients {
+    std::vector<Tensor> values;
+    std::vector<char> reached;
+  };
 
   virtual void update(Slot& slot, Tensor& gradient) = 0;
 
-  void run_and_add(Var loss, const Vars& also);
-  void update_all(Gradients gradients);
+  void run_and_add(Var loss, std::span<const Var> also);
+  void differentiate(Var loss);
+  void start_sums();
+  void update_all(Gradients& gradients);
+  void skip(const Gradients& gradients);
   void check_params() const;
   std::vector<std::pair<std::string, double*>> knobs() const;
   std::string entry(std::size_t slot, const char* what) const;
@@ -147,6 +161,11 @@ class Optimizer {
   Gradients waiting_;
   std::size_t accumulated_ = 0;
   StepReport last_;
+
+  // Kept from one step to the next, so that a step needs no new memory.
+  Var differentiated_;                                // the loss that gradients_ are of
+  std::vector<Var> wrt_, gradients_, wanted_, also_;  // nodes; wrt_ and gradients_ by slot
+  std::any carried_;                                  // a Carried of some state
 };
 
 }  // namespace spool

@@ -12,6 +12,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -111,7 +112,8 @@ class OptimizerOf final : public Optimizer {
       const std::span<T> g = gradient.as<T>();
       if (!rule.decoupled_decay && o.weight_decay != 0)
         for (std::size_t i = 0; i < w.size(); ++i) g[i] += static_cast<T>(o.weight_decay) * w[i];
-      std::vector<T*> buffers;
+      auto& buffers = std::get<std::vector<T*>>(buffers_);
+      buffers.clear();
       for (Tensor& b : slot.buffers) buffers.push_back(b.as<T>().data());
       const Update<T> u{w, g, static_cast<double>(slot.step), buffers};
       if constexpr (std::is_same_v<T, float>)
@@ -122,6 +124,7 @@ class OptimizerOf final : public Optimizer {
   }
 
   std::vector<Options> options_;
+  std::tuple<std::vector<float*>, std::vector<double*>> buffers_;  // of the parameter at hand
 };
 
 }  // namespace spool

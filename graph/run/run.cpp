@@ -42,7 +42,7 @@ class Values {
     const auto [it, added] = slots_.try_emplace(v.id(), used_);
     if (added && used_++ == tensors_.size()) tensors_.emplace_back(v.shape(), dtype);
     Tensor& t = tensors_[it->second];
-    if (t.shape() != v.shape() || t.dtype() != dtype) t = Tensor(v.shape(), dtype);
+    t.resize(v.shape());
     return t;
   }
   const Tensor* find(const Var& v) const {
