@@ -71,11 +71,11 @@ void Optimizer::check_params() const {
                        text(s.dtype, s.shape), text(s.param.dtype(), s.param.shape())));
 }
 
-void Optimizer::start_sums() {
-  waiting_.reached.assign(slots_.size(), 0);
-  while (waiting_.values.size() < slots_.size()) {
-    const Slot& s = slots_[waiting_.values.size()];
-    waiting_.values.emplace_back(s.shape, s.dtype);
+void Optimizer::start(Gradients& gradients) const {
+  gradients.reached.assign(slots_.size(), 0);
+  while (gradients.values.size() < slots_.size()) {
+    const Slot& s = slots_[gradients.values.size()];
+    gradients.values.emplace_back(s.shape, s.dtype);
   }
 }
 
@@ -100,7 +100,7 @@ void Optimizer::run_and_add(Var loss, std::span<const Var> also) {
   wanted_.insert(wanted_.end(), also.begin(), also.end());
   tape.run(wanted_);
 
-  if (accumulated_ == 0) start_sums();
+  if (accumulated_ == 0) start(waiting_);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!reaches(gradients_[i])) continue;
     const Tensor& g = tape.read(gradients_[i]);
@@ -135,16 +135,16 @@ void Optimizer::apply(std::span<const Tensor> gradients) {
   check_params();
   if (gradients.size() != slots_.size())
     fail(fmt::format("apply: {} gradients for {} parameters", gradients.size(), slots_.size()));
-  Gradients copies;
+  start(given_);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& s = slots_[i];
     if (gradients[i].shape() != s.shape)
       throw ShapeError(fmt::format("{}: apply: the gradient of \"{}\" must be {}, not {}", name_,
                                    s.param.name(), s.shape.text(), gradients[i].shape().text()));
-    copies.values.push_back(gradients[i].to(s.dtype));
-    copies.reached.push_back(1);
+    given_.values[i].assign(gradients[i]);
+    given_.reached[i] = 1;
   }
-  update_all(copies);
+  update_all(given_);
 }
 
 void Optimizer::update_all(Gradients& gradients) {

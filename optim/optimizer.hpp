@@ -147,7 +147,7 @@ class Optimizer {
 
   void run_and_add(Var loss, std::span<const Var> also);
   void differentiate(Var loss);
-  void start_sums();
+  void start(Gradients& gradients) const;
   void update_all(Gradients& gradients);
   void skip(const Gradients& gradients);
   void check_params() const;
@@ -158,7 +158,7 @@ class Optimizer {
   std::vector<Group> groups_;
   std::vector<Slot> slots_;
   Clip clip_;
-  Gradients waiting_;
+  Gradients waiting_, given_;  // for apply(): from accumulate(), from elsewhere
   std::size_t accumulated_ = 0;
   StepReport last_;
 
