@@ -306,13 +306,21 @@ class Emitter {
     for (const Id o : d_.in(c)) {
       const std::int64_t end = begin + d_.size(o) / (outer * inner);
       if (end > begin) {
-        const Layout to = d_.stored(*sliced(dense(c, d_.size(c)), outer, along, inner, begin, end));
-        const Layout from = d_.stored(d_.layout(o));
-        if (!(from == to)) step.blocks.emplace_back(block(from), block(to));
+        const Layout at = *sliced(dense(c, d_.size(c)), outer, along, inner, begin, end);
+        if (!computed_at(at, o)) add_copy(d_.stored(d_.layout(o)), d_.stored(at), step);
       }
       begin = end;
     }
     if (!step.blocks.empty()) plan_.steps.emplace_back(std::move(step));
+  }
+
+  // Whether v is computed right there. (What lies there by way of another place, add_copy finds.)
+  bool computed_at(const Layout& at, Id v) const {
+    const Id root = d_.root(v);
+    return d_.places[root].parent == at.root && d_.whole(v) && d_.place(root) == at;
+  }
+  void add_copy(const Layout& from, const Layout& to, Copies& step) const {
+    if (!(from == to)) step.blocks.emplace_back(block(from), block(to));
   }
 
   void emit_copy(Id n) {

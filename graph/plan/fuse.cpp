@@ -125,16 +125,23 @@ class Fuser {
 
   // Ops of one level that read the same result go together too: it is then loaded once.
   void join_siblings(std::vector<Id>& parent, const auto& find) {
-    boost::unordered_flat_map<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>, Id> first;
+    struct Sibling {
+      std::uint32_t level, segment;
+      std::int64_t size;
+      Id node;
+    };
+    const auto kind = [](const Sibling& s) { return std::tuple(s.level, s.segment, s.size); };
+    std::vector<Sibling> siblings;
     for (const Id u : d_.order) {
       if (readers(u).size() < 2) continue;
-      first.clear();
-      for (const Reader& r : readers(u)) {
-        if (d_.nodes[r.node].role != Role::elementwise) continue;
-        const auto [it, added] =
-            first.try_emplace({level_[r.node], d_.segment(r.node), d_.size(r.node)}, r.node);
-        if (!added) parent[find(r.node)] = find(it->second);
-      }
+      siblings.clear();
+      for (const Reader& r : readers(u))
+        if (d_.nodes[r.node].role == Role::elementwise)
+          siblings.push_back({level_[r.node], d_.segment(r.node), d_.size(r.node), r.node});
+      std::ranges::sort(siblings, {}, kind);
+      for (std::size_t i = 1; i < siblings.size(); ++i)
+        if (kind(siblings[i]) == kind(siblings[i - 1]))
+          parent[find(siblings[i].node)] = find(siblings[i - 1].node);
     }
   }
 

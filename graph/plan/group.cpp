@@ -52,6 +52,9 @@ class Grouper {
       for_each_source(u, [&](Id root) {
         if (d_.computed(root)) sources_.push_back(d_.unit_of[root]);
       });
+      const auto begin = sources_.begin() + source_end_.back();
+      std::sort(begin, sources_.end());  // many results of one unit are one reason to wait for it
+      sources_.erase(std::unique(begin, sources_.end()), sources_.end());
       source_end_.push_back(static_cast<Index>(sources_.size()));
     }
   }
