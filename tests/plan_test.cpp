@@ -289,6 +289,20 @@ TEST_CASE("a run serves from its plan when the same is recorded again, whatever 
   CHECK(tape.run_stats().plans == 2);
 }
 
+TEST_CASE("a plan that takes the memory of an older one packs its weights anew") {
+  const Param w("w", Tensor(Shape{2, 2}, {1, 2, 3, 4}));
+  Tape tape;
+  for (std::int64_t rows = 1; rows <= 60; ++rows) {
+    tape.clear();
+    const Var v = tape.param(w), x = tape.input(Tensor(Shape{rows, 2}, std::vector<double>(2 * rows, 1.0)));
+    const Var y = matmul(x, rows % 3 == 0 ? transpose(v) : v);
+    tape.run({y});
+    INFO(rows << " rows");
+    CHECK(tape.read(y).at(0) == (rows % 3 == 0 ? 1 + 2 : 1 + 3));
+  }
+  CHECK(tape.run_stats().plans == 60);
+}
+
 TEST_CASE("the same bits with any number of threads, and when two tapes run at once") {
   // Large enough to be shared out: a run below some microseconds stays on one thread.
   const auto results = [](int n) {

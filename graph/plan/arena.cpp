@@ -159,8 +159,12 @@ std::int64_t assign(std::span<Bundle> bundles, bool reuse) {
 std::int64_t assign_offsets(std::span<Lifetime> lives, bool reuse) {
   std::vector<std::uint32_t> order(lives.size());
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, {},
-                           [&](std::uint32_t i) { return std::pair(lives[i].first, lives[i].last); });
+  for (auto begin = order.begin(); begin != order.end();) {
+    const auto end = std::find_if(begin, order.end(),
+                                  [&](std::uint32_t i) { return lives[i].first != lives[*begin].first; });
+    std::ranges::stable_sort(begin, end, {}, [&](std::uint32_t i) { return lives[i].last; });
+    begin = end;
+  }
   std::vector<Bundle> bundles = bundled(lives, order);
   const std::int64_t end = assign(bundles, reuse);
   for (const Bundle& b : bundles) {

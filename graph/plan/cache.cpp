@@ -19,13 +19,14 @@ bool starts_with(std::span<const T> all, const std::vector<T>& start) {
 
 }  // namespace
 
-Key::Key(const Tape& tape, std::span<const Var> wanted) {
+void Key::assign(const Tape& tape, std::span<const Var> wanted) {
   const Tape::Rows r = tape.rows();
   const std::uint32_t top = top_of(wanted);
   op_.assign(r.op.begin(), r.op.begin() + top);
   operand_end_.assign(r.operand_end.begin(), r.operand_end.begin() + top);
   attr_end_.assign(r.attr_end.begin(), r.attr_end.begin() + top);
   shape_id_.assign(r.shape_id.begin(), r.shape_id.begin() + top);
+  operands_.clear(), attrs_.clear(), shapes_.clear(), numbers_.clear(), wanted_.clear();
   if (top > 0) {
     operands_.assign(r.operands.begin(), r.operands.begin() + operand_end_.back());
     attrs_.assign(r.attrs.begin(), r.attrs.begin() + attr_end_.back());

@@ -10,7 +10,8 @@ namespace spool::plan {
 
 class Key {
  public:
-  Key(const Tape& tape, std::span<const Var> wanted);
+  /// From now on the key of these.
+  void assign(const Tape& tape, std::span<const Var> wanted);
   bool matches(const Tape& tape, std::span<const Var> wanted) const;
 
  private:

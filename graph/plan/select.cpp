@@ -25,6 +25,7 @@ class Selections {
     find();
     if (selects_.empty()) return;
     join_selections();
+    if (!any_pays()) return;
     count_uses();
     for (const Id x : selects_)
       if (pays(d_.size(d_.in(x)[1]), x)) change_products(x);
@@ -79,6 +80,11 @@ class Selections {
     selects_.push_back(all);
   }
 
+  bool any_pays() const {
+    return std::ranges::any_of(selects_, [&](Id x) { return pays(d_.size(d_.in(x)[1]), x); }) ||
+           std::ranges::any_of(adds_, [&](Id y) { return pays_to_add(y); });
+  }
+
   void count_uses() {
     uses_.assign(d_.nodes.size(), 0);
     for (Id n = 0; n < d_.nodes.size(); ++n)
@@ -91,6 +97,7 @@ class Selections {
 
   std::int64_t table_rows(Id select) const { return d_.shape(d_.in(select)[0])[0]; }
   bool pays(std::int64_t rows, Id select) const { return rows >= 2 * table_rows(select); }
+  bool pays_to_add(Id y) const { return d_.size(d_.in(y)[1]) >= 2 * d_.shape(y)[0]; }
 
   // Which row of x, counted in rows of its table, an operand starts with; -1 when it is no rows of x.
   std::int64_t first_row(Id operand, Id x) const {
@@ -170,11 +177,11 @@ class Selections {
   }
 
   void change_table_gradient(Id y) {
+    if (!pays_to_add(y)) return;
     const Id joined = d_.in(y)[0], index = d_.in(y)[1];
     const std::vector<Id> rows = factors(joined);
     const auto same_segment = [&](Id row) { return d_.segment(row) == d_.segment(y); };
-    if (rows.empty() || !std::ranges::all_of(rows, same_segment) || d_.size(index) < 2 * d_.shape(y)[0])
-      return;
+    if (rows.empty() || !std::ranges::all_of(rows, same_segment)) return;
     const Id root = d_.root(joined);
     const Id p = d_.nodes[root].role == Role::product ? root : d_.root(d_.in(root)[0]);
     std::int64_t count = 0;

@@ -94,7 +94,7 @@ class Planned {
     plan::Key key;
     plan::Plan plan;
     run::PlanMemory<T> memory;
-    std::size_t nodes;  // recorded ones
+    std::size_t nodes = 0;  // recorded ones
   };
 
   Entry& find(Tape& tape, std::span<const Var> wanted, const plan::Options& options, RunStats& stats) {
@@ -106,11 +106,18 @@ class Planned {
         stats.plan_ns = nanoseconds_since(start);
         return plans_.front();
       }
+    std::list<Entry> spare;  // one that goes makes room for the next, in its own memory
     while (plans_.size() == most_plans || (plans_.size() > 1 && nodes_ + tape.size() > most_nodes)) {
       nodes_ -= plans_.back().nodes;
-      plans_.pop_back();
+      spare.splice(spare.begin(), plans_, std::prev(plans_.end()));
     }
-    plans_.push_front({plan::Key(tape, wanted), plan::make_plan(tape, wanted, options), {}, tape.size()});
+    if (spare.empty()) spare.emplace_back();
+    Entry& entry = spare.front();
+    entry.key.assign(tape, wanted);
+    entry.plan = plan::make_plan(tape, wanted, options);
+    entry.memory.state.clear();
+    entry.nodes = tape.size();
+    plans_.splice(plans_.begin(), spare, spare.begin());
     nodes_ += tape.size();
     ++stats.plans;
     stats.plan_ns = nanoseconds_since(start);
