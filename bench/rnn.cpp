@@ -46,7 +46,7 @@ std::optional<Options> parse(int argc, char** argv) {
   add("optim", po::value(&o.optim)->default_value("adam"), "an optimiser's name, for train");
   add("repeat", po::value(&o.repeats)->default_value(11), "timed steps, after three that are not");
   add("budget", po::value(&o.budget)->default_value(0),
-      "bytes for the layers' values, by computing steps again; 0: no limit");
+      "train: bytes for values, by computing steps again; 0: no limit");
   add("onehot", po::bool_switch(&o.onehot), "one-hot characters instead of an embedding");
   add("record-once", po::bool_switch(&o.record_once), "train: record once, then only set inputs");
   add("json", po::bool_switch(&o.json), "one JSON line");
@@ -90,14 +90,13 @@ class Model {
       : vocab_(o.vocab),
         table_(init.named("embedding"), o.vocab, o.onehot ? 1 : o.hidden),
         onehot_(o.onehot),
-        budget_{o.budget},
         layers_(init.named("recurrent"), layers),
         head_(init.named("head"), layers_.output_size(), o.vocab) {}
 
   // tokens [T,B] -> scores [T,B,V]
   Unrolled<typename Layers::State> operator()(Var tokens, typename Layers::State state, bool training) const {
     const Var x = onehot_ ? one_hot(tokens, vocab_) : table_(tokens);
-    auto [ys, last] = layers_.unroll(x, std::move(state), {.training = training, .budget = budget_});
+    auto [ys, last] = layers_.unroll(x, std::move(state), {.training = training});
     return {head_(ys), std::move(last)};
   }
   auto initial_state(Tape& tape, std::int64_t batch) const { return layers_.initial_state(tape, batch); }
@@ -110,7 +109,6 @@ class Model {
   std::int64_t vocab_;
   Embedding table_;
   bool onehot_;
-  Budget budget_;
   Layers layers_;
   Linear head_;
 };
@@ -170,6 +168,7 @@ class Training {
         tokens_(o.vocab, static_cast<std::size_t>(o.batch * o.seq)) {}
 
   Outcome run() {
+    choose_recomputation();
     if (o_.record_once) record();
     Outcome all;
     for (int i = -3; i < o_.repeats; ++i) {
@@ -184,6 +183,7 @@ class Training {
     all.more["last_loss"] = bench::rounded(tape_.value(loss_));
     all.more["nodes"] = tape_.size();
     all.more["peak_mb"] = bench::rounded(bench::peak_megabytes());
+    all.more["steps_again"] = recomputed_steps(o_.seq, recomputation_);
     runs_.append_to(all.more);
     phases(all.more);
     // What grows with the length of a sequence: all of a step but the update.
@@ -204,7 +204,31 @@ class Training {
     const Shape shape{o_.seq, o_.batch};
     x_in_ = tape_.input(shape, "x");
     y_in_ = tape_.input(shape, "y");
-    loss_ = cross_entropy(model_(x_in_, model_.initial_state(tape_, o_.batch), true).ys, y_in_);
+    if (recomputation_.group == 0) {
+      loss_ = cross_entropy(model_(x_in_, model_.initial_state(tape_, o_.batch), true).ys, y_in_);
+      return;
+    }
+    const auto part = [&](const Vars& in, auto state) {
+      auto [scores, next] = model_(in[0], std::move(state), true);
+      return std::pair(cross_entropy(scores, in[1], {.reduction = Reduction::sum}), std::move(next));
+    };
+    const auto state = model_.initial_state(tape_, o_.batch);
+    loss_ = sum_over_time({x_in_, y_in_}, state, recomputation_, part).first /
+            static_cast<double>(o_.seq * o_.batch);
+  }
+
+  // The largest groups of steps whose values, with all gradients, the budget can hold.
+  void choose_recomputation() {
+    if (o_.budget == 0) return;
+    for (std::int64_t parts = 1; parts <= o_.seq; parts += 1 + parts / 8) {
+      recomputation_ = uniform_recomputation(o_.seq, (o_.seq + parts - 1) / parts);
+      tape_.clear();
+      record();
+      Vars wanted = grad(loss_, optimizer_->params());
+      wanted.push_back(loss_);
+      if (predicted_bytes(tape_, wanted) <= static_cast<std::size_t>(o_.budget)) return;
+    }
+    throw po::error("--budget: the values of a step take more, however many steps are computed again");
   }
 
   void bind() {
@@ -249,6 +273,7 @@ class Training {
   const M& model_;
   std::unique_ptr<Optimizer> optimizer_;
   RandomTokens tokens_;
+  Recomputation recomputation_;
   Tape tape_;
   bench::RunFigures runs_;
   std::vector<int> x_, y_;

@@ -1,5 +1,6 @@
 #include <spool/graph/error.hpp>
 #include <spool/layers/budget.hpp>
+#include <spool/ops/record.hpp>
 
 #include <fmt/format.h>
 
@@ -92,6 +93,16 @@ void check_recomputation(const Recomputation& r) {
     throw ShapeError(
         fmt::format("unroll: recomputation in groups of {} steps with {} states; both must be at least 1",
                     r.group, r.states));
+}
+
+std::int64_t check_inputs(const Vars& inputs, const Where& where) {
+  if (inputs.empty()) throw ShapeError("sum_over_time: there are no inputs");
+  const Shape& first = inputs[0].shape();
+  for (const Var& v : inputs)
+    if (v.shape().rank() == 0 || v.shape()[0] == 0 || v.shape()[0] != first[0])
+      fail_shape("sum_over_time", "all inputs must be [T, ...] with the same T, of at least one step",
+                 {inputs[0], v}, where);
+  return first[0];
 }
 
 std::int64_t first_part(std::int64_t groups, std::int64_t states) {

@@ -53,6 +53,8 @@ namespace detail {
 
 /// Throws ShapeError for numbers below 1.
 void check_recomputation(const Recomputation& r);
+/// How many steps inputs [T,...] of sum_over_time() have; throws ShapeError unless all have as many.
+std::int64_t check_inputs(const Vars& inputs, const Where& where);
 /// How many groups come before the one where a schedule keeps its next state: 1 <= result < groups.
 std::int64_t first_part(std::int64_t groups, std::int64_t states);
 

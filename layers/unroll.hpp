@@ -6,6 +6,7 @@
 #include <spool/graph/run/predict.hpp>
 #include <spool/layers/budget.hpp>
 #include <spool/layers/cell.hpp>
+#include <spool/layers/time_groups.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/grad.hpp>
 #include <spool/ops/index.hpp>
@@ -66,58 +67,6 @@ class Ends {
 /// Throws ShapeError unless xs is [T,B,...] with T > 0.
 void check_steps(Var xs, const Where& where);
 
-/// Records steps in order, and some of them in checkpoints.
-template <class C, class S>
-class StepRecorder {
- public:
-  StepRecorder(const C& cell, const Ends& ends, bool ragged, bool backwards, std::int64_t group,
-               std::int64_t T, Tape& tape, const Where& where)
-      : cell_(cell),
-        ends_(ends),
-        ragged_(ragged),
-        backwards_(backwards),
-        group_(group),
-        where_(where),
-        ys_(static_cast<std::size_t>(T), &tape.scratch()) {}
-
-  /// Steps begin..end-1 in the order they run; xs are theirs. `states` may be kept at a time.
-  S run(Var xs, std::int64_t begin, std::int64_t end, S state, std::int64_t states) {
-    const std::int64_t origin = first(begin, end);
-    while (group_ > 0 && end - begin > group_) {
-      const std::int64_t next = begin + group_ * first_part((end - begin + group_ - 1) / group_, states);
-      const std::int64_t from = first(begin, next) - origin;
-      state = checkpoint([&](Var part, const S& s) { return run(part, begin, next, s, states); },
-                         slice(Operand(xs, where_), 0, from, from + next - begin), state);
-      begin = next;
-      --states;
-    }
-    for (; begin < end; ++begin) state = step_at(xs, origin, first(begin, begin + 1), std::move(state));
-    return state;
-  }
-
-  std::span<const Var> ys() const { return ys_; }
-
- private:
-  // Of steps in the order they run, the earliest in time.
-  std::int64_t first(std::int64_t begin, std::int64_t end) const {
-    return backwards_ ? static_cast<std::int64_t>(ys_.size()) - end : begin;
-  }
-
-  S step_at(Var xs, std::int64_t origin, std::int64_t t, S state) {
-    const Scope scope(xs.tape(), "t", t);
-    auto [y, next] = step(cell_, select(xs, 0, t - origin), state, where_);
-    ys_[static_cast<std::size_t>(t)] = y;
-    return ragged_ ? ends_.keep(t, std::move(next), state) : std::move(next);
-  }
-
-  const C& cell_;
-  const Ends& ends_;
-  bool ragged_, backwards_;
-  std::int64_t group_;
-  Where where_;
-  std::pmr::vector<Var> ys_;
-};
-
 }  // namespace detail
 
 template <class C, class S>
@@ -142,9 +91,21 @@ Unrolled<S> unroll(const C& cell, Var xs, S state, const UnrollOptions& options 
   Recomputation how = options.recomputation;
   if (options.budget.bytes != 0) how = plan_budget(cell, xs, state, options).recomputation;
   detail::check_recomputation(how);
-  detail::StepRecorder<C, S> steps(cell, ends, ragged, backwards, how.group, T, tape, where);
-  state = steps.run(xs, 0, T, std::move(state), how.states);
-  Var all = stack(steps.ys(), 0, where);
+  std::pmr::vector<Var> ys(static_cast<std::size_t>(T), &tape.scratch());
+  const detail::TimeGroups groups{T, how, backwards, where};
+  const auto record = [&](const Vars& parts, std::int64_t begin, std::int64_t end, S s) {
+    const std::int64_t origin = groups.first(begin, end);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t t = groups.first(i, i + 1);
+      const Scope scope(tape, "t", t);
+      auto [y, next] = step(cell, select(parts[0], 0, t - origin), s, where);
+      ys[static_cast<std::size_t>(t)] = y;
+      s = ragged ? ends.keep(t, std::move(next), s) : std::move(next);
+    }
+    return s;
+  };
+  state = detail::record_groups(groups, {xs}, 0, T, std::move(state), how.states, record);
+  Var all = stack(ys, 0, where);
   if (ragged) all = mask_past_end(all, options.lengths, where);
   if (ragged && options.reverse) all = reverse_sequence(all, options.lengths);
   return {all, std::move(state)};

@@ -329,6 +329,83 @@ TEST_CASE("random numbers that a checkpoint draws are not kept") {
   CHECK(bytes(0.1) < bytes(0) + 8 * B * H * sizeof(float) * 2);  // T of them would be five times as many
 }
 
+namespace {
+
+// A language model of two layers, its loss taken over groups of steps.
+struct LanguageModel {
+  static constexpr std::int64_t vocab = 7, hidden = 8;
+  Init init{.seed = 3};
+  Embedding table{init, vocab, hidden};
+  Gru layers{init, {.input = hidden, .hidden = hidden, .layers = 2, .dropout = 0.2}};
+  Linear head{init.named("head"), hidden, vocab};
+
+  Params parameters() const { return spool::parameters(table, layers, head); }
+  Var loss(Tape& t, std::int64_t T, const Recomputation& how) const {
+    std::vector<int> x(static_cast<std::size_t>(2 * T)), y(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] = static_cast<int>(i * i % 7), y[i] = static_cast<int>(i % 5);
+    const auto record = [&](const Vars& in, const Gru::State& state) {
+      auto [ys, next] = layers.unroll(table(in[0]), state, {.training = true});
+      return std::pair(cross_entropy(head(ys), in[1], {.reduction = Reduction::sum}), next);
+    };
+    const auto [sum, last] =
+        sum_over_time({t.tokens({T, 2}, x), t.tokens({T, 2}, y)}, layers.initial_state(t, 2), how, record);
+    return sum + spool::sum(last[0] * last[1]);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a whole model in groups of steps has the gradients that the groups have without checkpoints") {
+  const LanguageModel model;
+  constexpr std::int64_t T = 9;
+  for (const Recomputation how : {Recomputation{3, 2}, Recomputation{1, 2}, Recomputation{4, 1}}) {
+    INFO("groups of " << how.group << ", " << how.states << " states");
+    // The same groups, and so the same random numbers, with no checkpoint around them.
+    check_same(
+        model.parameters(), {1},
+        [&](Tape& t, Var) {
+          Var loss;
+          Gru::State state = model.layers.initial_state(t, 2);
+          std::vector<int> x, y;
+          for (std::int64_t begin = 0; begin < T; begin += how.group) {
+            const std::int64_t n = std::min(how.group, T - begin);
+            x.clear(), y.clear();
+            for (std::int64_t i = 2 * begin; i < 2 * (begin + n); ++i)
+              x.push_back(static_cast<int>(i * i % 7)), y.push_back(static_cast<int>(i % 5));
+            auto [ys, next] =
+                model.layers.unroll(model.table(t.tokens({n, 2}, x)), state, {.training = true});
+            const Var part =
+                cross_entropy(model.head(ys), t.tokens({n, 2}, y), {.reduction = Reduction::sum});
+            loss = loss.valid() ? loss + part : part;
+            state = next;
+          }
+          return loss + sum(state[0] * state[1]);
+        },
+        [&](Tape& t, Var) { return model.loss(t, T, how); }, 2);
+  }
+}
+
+TEST_CASE("a whole model in groups of steps: memory grows as the root of the number of steps, or slower") {
+  const LanguageModel model;
+  const auto bytes = [&](std::int64_t T, const Recomputation& how) {
+    Tape tape;
+    return static_cast<double>(predicted_bytes(tape, grad(model.loss(tape, T, how), model.parameters())));
+  };
+  CHECK(bytes(400, {}) > 3.5 * bytes(100, {}));
+  CHECK(bytes(400, uniform_recomputation(400, 20)) < 2 * bytes(100, uniform_recomputation(100, 10)));
+  CHECK(bytes(400, {4, 5}) < 1.1 * bytes(100, {4, 5}));  // each step six times: as many values for any T
+}
+
+TEST_CASE("inputs over whose time no sum can be taken are refused") {
+  Tape tape;
+  const auto record = [](const Vars& in, Var s) { return std::pair(sum(in[0]), s); };
+  const Var s = tape.constant(0, {1});
+  CHECK_THROWS_WITH(sum_over_time({}, s, {}, record), "sum_over_time: there are no inputs");
+  CHECK_THROWS_AS(sum_over_time({tape.input(Shape{3}), tape.input(Shape{2})}, s, {}, record), ShapeError);
+  CHECK_THROWS_AS(sum_over_time({tape.input(Shape{0})}, s, {}, record), ShapeError);
+}
+
 TEST_CASE("what no recomputation can do is refused, with the least that can") {
   CHECK_THROWS_WITH(memory_of(200, {.budget = {1000}}),
                     "unroll: 200 steps can't be done within 0.00 MB; the least is 0.14 MB");
