@@ -128,8 +128,7 @@ class Grouper {
   using Kind = std::array<std::int64_t, 10>;
   std::optional<Kind> kind_of(const Unit& u) const {
     const Index m = u.members[0];
-    if (u.role == Role::elementwise)
-      return Kind{0, d_.clusters[m].program, d_.segment(d_.clusters[m].nodes[0])};
+    if (u.role == Role::elementwise) return Kind{0, d_.clusters[m].program, segment_of(u)};
     if (u.role != Role::product) return std::nullopt;
     const Layout b = d_.layout(d_.in(m)[1]);
     return Kind{1,        b.root,         b.offset,          b.rows,        b.cols,
@@ -182,6 +181,10 @@ class Grouper {
     for (const Index s : sequence) d_.units.push_back(std::move(units[s]));
   }
 
+  std::uint32_t segment_of(const Unit& u) const {
+    return d_.segment(u.role == Role::elementwise ? d_.clusters[u.members[0]].nodes[0] : u.members[0]);
+  }
+
   std::vector<Index> schedule(const std::vector<Unit>& units, const std::vector<Index>& number) const {
     std::vector<Index> waits(units.size(), 0), end(units.size() + 1, 0);
     std::vector<std::pair<Index, Index>> edges;  // source, reader
@@ -194,9 +197,10 @@ class Grouper {
     std::partial_sum(end.begin(), end.end(), end.begin());
     std::vector<Index> readers(edges.size()), next(end.begin(), end.end() - 1);
     for (const auto& [s, r] : edges) readers[next[s]++] = r;
-    const auto later = [&](Index a, Index b) {
-      return std::pair(units[a].last, a) > std::pair(units[b].last, b);
-    };
+    // What waits for a barrier comes after all that does not, or it would be computed long before its time.
+    std::vector<std::uint64_t> when;
+    for (const Unit& u : units) when.push_back(std::uint64_t{segment_of(u)} << 32 | u.last);
+    const auto later = [&](Index a, Index b) { return std::pair(when[a], a) > std::pair(when[b], b); };
     std::priority_queue<Index, std::vector<Index>, decltype(later)> ready(later);
     for (Index u = 0; u < units.size(); ++u)
       if (waits[u] == 0) ready.push(u);

@@ -55,11 +55,24 @@ class Reader {
                         .root = n});
     for (Id o : ids) d_.operands.push_back(local_[o]);
     d_.set_segment(n, d_.latest_segment(d_.in(n)));
+    if (d_.op(n).kind == Kind::random) d_.set_segment(n, std::max(d_.segment(n), segment_around(id)));
     const std::int64_t size = d_.size(n);
     if (is_given(id))
       d_.nodes[n].role = Role::leaf;
     else
       classify(n, size);
+  }
+
+  // That of the innermost checkpoint which draws these random numbers: they wait for no operand.
+  std::uint32_t segment_around(Id id) const {
+    const auto segments = d_.tape.segments();
+    auto s = std::ranges::upper_bound(segments, id, {}, &SegmentRange::end);
+    while (s != segments.end() && s->begin > id) ++s;
+    std::uint32_t latest = 0;
+    if (s != segments.end())
+      for (Id b = s->begin; b < s->begin + s->inputs; ++b)
+        if (local_[b] != none) latest = std::max(latest, d_.segment(local_[b]));
+    return latest;
   }
 
   void classify(Id n, std::int64_t size) {
