@@ -408,7 +408,7 @@ TEST_CASE("inputs over whose time no sum can be taken are refused") {
 
 TEST_CASE("what no recomputation can do is refused, with the least that can") {
   CHECK_THROWS_WITH(memory_of(200, {.budget = {1000}}),
-                    "unroll: 200 steps can't be done within 0.00 MB; the least is 0.14 MB");
+                    "unroll: 200 steps can't be done within 0.00 MB; the least is 0.11 MB");
   CHECK_THROWS_WITH(memory_of(20, {.recomputation = {2, 0}}),
                     "unroll: recomputation in groups of 2 steps with 0 states; both must be at least 1");
 }

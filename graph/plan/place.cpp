@@ -58,6 +58,9 @@ class Placer {
       }
   }
   Role role(const Reader& r) const { return d_.units[r.unit].role; }
+  std::uint32_t segment(const Reader& r) const {
+    return d_.segment(role(r) == Role::elementwise ? d_.clusters[r.member].nodes[0] : r.member);
+  }
   // What is read, as rows of the length that the reader needs.
   Layout read_by(const Reader& r) const {
     return role(r) == Role::elementwise ? d_.clusters[r.member].inputs[r.operand]
@@ -112,8 +115,13 @@ class Placer {
       const Id v = d_.root(o);
       const auto at = sliced(dense(c, d_.size(c)), outer, along, inner, begin, end);
       begin = end;
-      if (at && d_.whole(o) && free(v) && fits(v, *at, c)) d_.set_place(top(v), *at);
+      if (at && d_.whole(o) && free(v) && fits(v, *at, c) && !outlives(v, c)) d_.set_place(top(v), *at);
     }
+  }
+
+  // Whether v is kept for a later segment than c: it would keep all of c.
+  bool outlives(Id v, Id c) const {
+    return std::ranges::any_of(readers(v), [&](const Reader& r) { return segment(r) > d_.segment(c); });
   }
 
   // Whether v can be written at `at`, and read from there by all its readers; c itself need not.

@@ -12,6 +12,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace spool::plan {
 
@@ -133,17 +134,8 @@ class Selections {
   }
 
   void select_results(Id x, const std::vector<Id>& products) {
-    const Id p = products[0], table = d_.in(x)[0], index = d_.in(x)[1];
-    const std::int64_t n = product_cols(d_, p);
-    std::vector<Id> in{table, d_.in(p)[1]};
-    if (d_.nodes[p].count == 3) {
-      Layout row = d_.layout(d_.in(p)[2]);
-      const Shape shape{table_rows(x), n};
-      in.push_back(d_.add_node(d_.nodes[d_.in(p)[2]].tape, Role::view, shape, {}));
-      d_.set_layout(in.back(), {row.root, row.offset, shape[0], n, 0, 1});
-    }
-    const Id each = d_.add_node(d_.nodes[p].tape, Role::product, Shape{table_rows(x), n}, in);
-    const Id operands[] = {each, index};
+    const std::int64_t n = product_cols(d_, products[0]);
+    const Id operands[] = {table_product(x, products[0]), d_.in(x)[1]};
     const Id selected =
         d_.add_node(d_.nodes[x].tape, Role::eval, d_.shape(x).with(d_.shape(x).rank() - 1, n), operands);
     for (const Id q : products) {
@@ -152,6 +144,23 @@ class Selections {
       d_.nodes[q].count = 0;
       d_.set_layout(q, {selected, row * n, 1, d_.size(q), 0, 1});
     }
+  }
+
+  // The table's rows multiplied as those of x by p: once for all parts of time that select from it.
+  Id table_product(Id x, Id p) {
+    const Id table = d_.in(x)[0], weight = d_.in(p)[1];
+    const bool adds = d_.nodes[p].count == 3;
+    const Layout row = adds ? d_.layout(d_.in(p)[2]) : Layout{none, 0, 0, 0, 0, 0};
+    const auto [it, added] = table_products_.try_emplace(
+        std::array<std::int64_t, 5>{table, weight, d_.attrs(p)[1], row.root, row.offset}, none);
+    if (!added) return it->second;
+    std::vector<Id> in{table, weight};
+    const Shape shape{table_rows(x), product_cols(d_, p)};
+    if (adds) {
+      in.push_back(d_.add_node(d_.nodes[d_.in(p)[2]].tape, Role::view, shape, {}));
+      d_.set_layout(in.back(), {row.root, row.offset, shape[0], shape[1], 0, 1});
+    }
+    return it->second = d_.add_node(d_.nodes[p].tape, Role::product, shape, in);
   }
 
   // --- add_rows(G, i)
@@ -255,6 +264,7 @@ class Selections {
   boost::unordered_flat_map<Id, std::vector<Id>> readers_;  // products by the root of their rows
   boost::unordered_flat_map<std::pair<std::pair<Id, std::int64_t>, std::vector<Id>>, Id>
       added_;  // index, table
+  boost::unordered_flat_map<std::array<std::int64_t, 5>, Id> table_products_;
 };
 
 }  // namespace
