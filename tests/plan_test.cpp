@@ -294,7 +294,9 @@ TEST_CASE("a plan that takes the memory of an older one packs its weights anew")
   Tape tape;
   for (std::int64_t rows = 1; rows <= 60; ++rows) {
     tape.clear();
-    const Var v = tape.param(w), x = tape.input(Tensor(Shape{rows, 2}, std::vector<double>(2 * rows, 1.0)));
+    const Var v = tape.param(w),
+              x = tape.input(
+                  Tensor(Shape{rows, 2}, std::vector<double>(static_cast<std::size_t>(2 * rows), 1.0)));
     const Var y = matmul(x, rows % 3 == 0 ? transpose(v) : v);
     tape.run({y});
     INFO(rows << " rows");
