@@ -136,7 +136,8 @@ constexpr Eval map_with(F) {
 }
 
 /// A part of an element-wise op's work, as planned runs cut it up: `rows` runs of `cols` elements that lie
-/// `stride` apart. A stride of 0 repeats one row; a step of 0, one element throughout a row.
+/// `stride` apart. A stride of 0 repeats one row; a step of 0, one element throughout a row. A reduction
+/// folds each row to one element of the result, `out_stride` apart.
 template <class T>
 struct Tile {
   struct Rows {
@@ -151,8 +152,9 @@ struct Tile {
   Attrs attrs;
 };
 
-/// A quicker kernel of an element-wise op for planned runs; null where there is none. It may differ from the
-/// eval by rounding, and gives each element the same bits wherever it lies in a tile.
+/// A quicker kernel of an element-wise op, or of a reduction along the last axes, for planned runs; null
+/// where there is none. It may differ from the eval by rounding, and gives each element the same bits
+/// wherever it lies in a tile.
 struct TileEval {
   void (*f32)(const Tile<float>&) = nullptr;
   void (*f64)(const Tile<double>&) = nullptr;
@@ -272,7 +274,7 @@ struct OpDef {
   std::string (*describe)(Attrs) = nullptr;
 
   // What planned runs make use of. All of it is optional: without it an op runs by its eval, as a whole.
-  TileEval tile = {};  ///< of an element-wise op
+  TileEval tile = {};  ///< of an element-wise op; of a reduction, along the last axes
   Eval fast = {};      ///< does what eval does, quicker; may differ by rounding, and has no quad
   /// Bit i: rows i of the result, counted along the first axis, need rows i of operand i and all of the
   /// operands without a bit. 0, or null: the op can't be divided by rows. Element-wise ops need not say.

@@ -53,10 +53,13 @@ constexpr OpDef fold(const char* name, Shape (*shape)(const Call&), Grads (*vjp)
   constexpr auto fast = []<class T>(const Args<T>& a) {
     kernels::fold_quickly<quick, Fold<T>>(a.in_shapes[0]->dims(), a.attrs, a.in[0], a.out);
   };
-  return reduction(name, shape, eval_of([]<class T>(const Args<T>& a) {
-                     kernels::fold<Fold<T>>(a.in_shapes[0]->dims(), a.attrs, a.in[0], a.out);
-                   }),
-                   {.f32 = fast, .f64 = fast}, vjp);
+  OpDef op = reduction(name, shape, eval_of([]<class T>(const Args<T>& a) {
+                         kernels::fold<Fold<T>>(a.in_shapes[0]->dims(), a.attrs, a.in[0], a.out);
+                       }),
+                       {.f32 = fast, .f64 = fast}, vjp);
+  op.tile = {.f32 = kernels::fold_tile<quick, Fold<float>, Tile<float>>,
+             .f64 = kernels::fold_tile<quick, Fold<double>, Tile<double>>};
+  return op;
 }
 
 constexpr OpDef sum_op = [] {

@@ -273,6 +273,31 @@ TEST_CASE("an unrolled LSTM: the products of all steps, and one for each weight'
   CHECK(count(text, "copy") <= 1);                             // the first state
 }
 
+TEST_CASE("a layer norm runs tile by tile, folds of rows included") {
+  Tape tape;
+  const Var x = tanh(tape.input({4, 8}, "x"));
+  CHECK(tape.plan_text(Vars{layer_norm(x)}) ==
+        "   1  tiles     [32] tanh sum div sub square sum div add rsqrt mul -> 1\n");
+  // One row of all elements, and folds along another axis, run by their own kernels.
+  CHECK(tape.plan_text(Vars{sum(x)}) ==
+        "   1  tiles     [32] tanh -> 1\n"
+        "   2  eval      sum [1, 1]\n");
+  // Rows of two lengths in what could be one step: then folds keep out of it.
+  const Var y = tape.input({4, 2}, "y"), row = sum(x, {1}, true);
+  CHECK(tape.plan_text(Vars{y * row, x * row, x * sum(y * row, {1}, true)}) ==
+        "   1  tiles     [32] tanh -> 1\n"
+        "   2  eval      sum [4, 1]\n"
+        "   3  tiles     [8] mul -> 1\n"
+        "   4  eval      sum [4, 1]\n"
+        "   5  tiles     2 x [32] mul -> 1\n");
+
+  const std::string text =
+      tape.plan_text(trained<Lstm>(tape, {.input = 3, .hidden = 4, .cell = {.layer_norm = true}}, 6, 2));
+  INFO(text);
+  CHECK(count(text, "in lstm/l0/t=3") ==
+        6);  // product and two of tiles, both ways: of the gates, of the cell
+}
+
 TEST_CASE("a run serves from its plan when the same is recorded again, whatever the data and constants") {
   Tape tape;
   for (int step = 0; step < 5; ++step) {

@@ -78,6 +78,43 @@ void check_close(const Node<T>& n, const std::vector<T>& quick, const std::vecto
   }
 }
 
+template <class T>
+void check_tile(const Node<T>& n, const std::vector<T>& plain) {
+  std::vector<typename Tile<T>::Rows> rows;
+  for (const T* in : n.in) rows.push_back({in, n.shape.size()});
+  std::vector<T> out(plain.size());
+  n.op.tile.template get<T>()({rows.data(), out.data(), n.shape.size(), 1, n.shape.size(), n.attrs});
+  check_close(n, out, plain);
+}
+
+// Rows that lie apart, results that do, and a row of which all is one element.
+template <class T>
+void check_fold(const Node<T>& n, const std::vector<T>& plain) {
+  const Shape& from = *n.in_shapes[0];
+  int axis = 0;
+  while (axis < from.rank() && n.shape[axis] == from[axis]) ++axis;
+  while (axis < from.rank() && n.shape[axis] == 1) ++axis;
+  if (axis < from.rank() || plain.empty()) return;  // not along the last axes
+  const auto rows = static_cast<std::int64_t>(plain.size());
+  const std::int64_t cols = from.size() / rows, stride = cols + 3;
+  if (cols == 0) return;
+  std::vector<T> apart(static_cast<std::size_t>(rows * stride), T(1e30)), out(plain.size() * 2, T(7));
+  for (std::int64_t r = 0; r < rows; ++r) std::copy_n(n.in[0] + r * cols, cols, apart.data() + r * stride);
+  const typename Tile<T>::Rows in{apart.data(), stride};
+  n.op.tile.template get<T>()({&in, out.data(), 2, rows, cols, n.attrs});
+  std::vector<T> found;
+  for (std::size_t i = 0; i < out.size(); i += 2) found.push_back(out[i]);
+  check_close(n, found, plain);
+  CHECK(out.back() == T(7));
+
+  const std::vector<T> same(static_cast<std::size_t>(cols), n.in[0][0]);
+  const typename Tile<T>::Rows whole{same.data(), 0}, one{same.data(), 0, 0};
+  T a = 0, b = 0;
+  n.op.tile.template get<T>()({&whole, &a, 1, 1, cols, n.attrs});
+  n.op.tile.template get<T>()({&one, &b, 1, 1, cols, n.attrs});
+  CHECK((a == Approx(b) || (a != a && b != b)));
+}
+
 // The first axis is the same for the result and the operands that are divided. (A single index has none.)
 template <class T>
 bool can_divide(const Node<T>& n, std::uint32_t divided) {
@@ -93,13 +130,8 @@ void check_node(const Node<T>& n) {
   INFO(n.op.name << " " << n.shape.text());
   const auto eval = n.op.eval.template get<T>(), fast = n.op.fast.template get<T>();
   const std::vector<T> plain = n.apply(eval);
-  if (const auto tile = n.op.tile.template get<T>()) {
-    std::vector<typename Tile<T>::Rows> rows;
-    for (const T* in : n.in) rows.push_back({in, n.shape.size()});
-    std::vector<T> out(plain.size());
-    tile({rows.data(), out.data(), n.shape.size(), 1, n.shape.size(), n.attrs});
-    check_close(n, out, plain);
-  }
+  if (n.op.tile.template get<T>() != nullptr)
+    n.op.kind == Kind::reduce ? check_fold(n, plain) : check_tile(n, plain);
   if (fast != nullptr) check_close(n, n.apply(fast), plain);
   const std::uint32_t divided = n.op.divides != nullptr ? n.op.divides(n.attrs) : 0;
   if (divided == 0 || !can_divide(n, divided)) return;

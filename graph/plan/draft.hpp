@@ -49,12 +49,12 @@ struct Place {
   std::uint32_t layout = 0;  ///< number of it: in the parent's own elements
 };
 
-/// Element-wise nodes that run together, tile by tile.
+/// Element-wise nodes and folds that run together, tile by tile.
 struct Cluster {
-  std::vector<Id> nodes;  ///< operands first
-  std::int64_t cols = 0;  ///< elements in a row, by which tiles are cut
+  std::vector<Id> nodes;            ///< operands first
+  std::int64_t rows = 0, cols = 0;  ///< by which tiles are cut
   std::uint32_t program = 0;
-  std::vector<Layout> inputs;  ///< as rows of `cols`
+  std::vector<Layout> inputs;  ///< as so many rows
   std::vector<Id> outputs;     ///< the nodes that others read
 };
 
@@ -63,6 +63,7 @@ struct TileProgram {
   struct Op {
     Id tape;  ///< a recorded node with this op and these attributes
     std::uint32_t first, count;
+    Form form;
   };
   std::uint32_t inputs = 0;
   std::vector<Op> ops;

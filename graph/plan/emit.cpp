@@ -165,7 +165,15 @@ class Emitter {
     for (std::uint32_t i = 0; i < p.ops.size(); ++i) {
       const auto [attrs, attr_count] = keep(d_.tape.attrs(p.ops[i].tape));
       const auto stored = std::ranges::find(p.outputs, i);
-      TileOps::Op op{&d_.tape.op(p.ops[i].tape), attrs, attr_count, p.ops[i].first, p.ops[i].count, -1, 0};
+      TileOps::Op op{&d_.tape.op(p.ops[i].tape),
+                     attrs,
+                     attr_count,
+                     p.ops[i].first,
+                     p.ops[i].count,
+                     -1,
+                     0,
+                     p.ops[i].form};
+      t.whole_rows |= op.form == Form::fold;
       if (stored != p.outputs.end()) {
         op.output = static_cast<std::int32_t>(stored - p.outputs.begin());
       } else if (!free.empty()) {
@@ -193,15 +201,13 @@ class Emitter {
       for (const Layout& l : first.inputs) ops.steps.push_back(static_cast<std::uint32_t>(l.step));
     std::vector<Rows> now;
     for (const std::uint32_t m : u.members) {
-      if (const std::int64_t n = d_.size(d_.clusters[m].nodes[0]); n >= 1024)
-        plan_.work += n * static_cast<std::int64_t>(ops.ops.size());
       const Cluster& c = d_.clusters[m];
+      if (c.rows * c.cols >= 1024) plan_.work += c.rows * c.cols * static_cast<std::int64_t>(ops.ops.size());
       now.clear();
       for (const Layout& l : c.inputs) now.push_back(rows(l));
-      for (const Id n : c.outputs) now.push_back(result_rows(n, c.cols));
-      const std::int64_t count = d_.size(c.nodes[0]) / c.cols;
-      if (!follows(step, now, count)) {
-        step.rows.push_back(count);
+      for (const Id n : c.outputs) now.push_back(result_rows(n, d_.size(n) / c.rows));
+      if (!follows(step, now, c.rows)) {
+        step.rows.push_back(c.rows);
         step.operands.insert(step.operands.end(), now.begin(), now.end());
       }
     }

@@ -1,10 +1,10 @@
 // Element-wise ops that can run together form clusters: a tile of each operand goes through all of them while
-// it is in cache, and only what others read is stored.
+// it is in cache, and only what others read is stored. Folds of rows, and what is computed from their results
+// and spread over the rows again, go along: the mean and the variance of a layer norm, say.
 //
-// Each node gets a level: an edge counts 0 when both its ends are element-wise and read the same elements,
-// else
-// 1. Equal levels along edges of length 0 are a cluster, and since every other edge leads to a higher level,
-// no two clusters can wait for each other.
+// Each node gets a level: an edge counts 0 when both its ends can be in one cluster, else 1. Equal levels
+// along edges of length 0 are a cluster, and since every other edge leads to a higher level, no two clusters
+// can wait for each other. A cluster whose folds do not agree on what a row is does without some of them.
 #include <spool/graph/plan/draft.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -22,20 +22,57 @@ class Fuser {
   explicit Fuser(Draft& d) : d_(d) {}
 
   void fuse() {
-    find_levels();
-    find_readers();
-    if (d_.options.fuse && d_.options.sink) sink();
+    fold_.resize(d_.nodes.size());
+    spreads_.assign(d_.nodes.size(), d_.options.fuse);
+    if (d_.options.fuse)
+      for (const Id n : d_.order) fold_[n] = is_fold(n);
+    for (int tries = 0;; ++tries) {
+      find_levels();
+      find_readers();
+      if (d_.options.fuse && d_.options.sink) sink();
+      if (find_clusters()) break;
+      if (tries == most_tries) forget_folds([](Id) { return true; });
+    }
     collect();
     result_slot_.resize(d_.nodes.size());
     for (Cluster& c : d_.clusters) shape_cluster(c);
   }
 
  private:
-  // Whether v reads, element by element, what u computes.
+  static constexpr int most_tries = 4;
+  static constexpr std::int64_t longest_row = 4096;  // a tile has at least one
+
+  // Rows of `cols` elements that all nodes of a cluster have, or one element of each; cols is 0 where any
+  // rows would do.
+  struct Extent {
+    std::int64_t size, cols;
+    bool has(std::int64_t n) const { return n == size || (cols > 0 && n == size / cols); }
+  };
+
+  // Whether an op folds rows of its operand, each to one element.
+  bool is_fold(Id n) const {
+    if (d_.nodes[n].role != Role::eval || d_.nodes[n].count != 1) return false;
+    const OpDef& op = d_.op(n);
+    const bool kernel = d_.tape.dtype() == DType::f32 ? op.tile.f32 != nullptr : op.tile.f64 != nullptr;
+    if (op.kind != Kind::reduce || !kernel) return false;
+    const Shape &from = d_.shape(d_.in(n)[0]), &to = d_.shape(n);
+    if (from.rank() != to.rank() || to.size() < 2 || from.size() < 2 * to.size() ||
+        from.size() / to.size() > longest_row)
+      return false;
+    int axis = 0;
+    while (axis < to.rank() && to[axis] == from[axis]) ++axis;
+    while (axis < to.rank() && to[axis] == 1) ++axis;
+    return axis == to.rank();
+  }
+  bool in_tiles(Id n) const { return d_.nodes[n].role == Role::elementwise || fold_[n]; }
+
+  // Whether v reads, element by element or row by row, what u computes.
   bool fusable(Id u, Id operand, Id v) const {
-    return d_.options.fuse && d_.nodes[u].role == Role::elementwise &&
-           d_.nodes[v].role == Role::elementwise && d_.segment(u) == d_.segment(v) && d_.whole(operand) &&
-           d_.size(u) == d_.size(v);
+    if (!d_.options.fuse || !in_tiles(u) || !in_tiles(v) || d_.segment(u) != d_.segment(v)) return false;
+    if (d_.whole(operand)) return fold_[v] || d_.size(u) == d_.size(v);
+    const Layout l = d_.layout(operand);
+    return spreads_[u] && !fold_[v] && l.step == 0 && l.stride == 1 && l.offset == 0 &&
+           l.rows == d_.size(u) && l.size() == d_.size(v);
   }
 
   void find_levels() {
@@ -75,7 +112,7 @@ class Fuser {
   void sink() {
     for (auto it = d_.order.rbegin(); it != d_.order.rend(); ++it) {
       const Id v = *it;
-      if (d_.nodes[v].role != Role::elementwise || wanted_[v] || readers(v).empty()) continue;
+      if (d_.nodes[v].role != Role::elementwise || fold_[v] || wanted_[v] || readers(v).empty()) continue;
       if (std::ranges::any_of(readers(v),
                               [&](const Reader& r) { return d_.segment(r.node) != d_.segment(v); }))
         continue;
@@ -99,32 +136,73 @@ class Fuser {
     });
   }
 
-  void collect() {
-    std::vector<Id> parent(d_.nodes.size());
-    std::iota(parent.begin(), parent.end(), 0);
-    const auto find = [&](Id n) {
-      while (parent[n] != n) n = parent[n] = parent[parent[n]];
-      return n;
-    };
+  // Joins the nodes of each cluster in `parent_`. False when one would have to have two forms, after which
+  // some folds are none any more.
+  bool find_clusters() {
+    parent_.resize(d_.nodes.size());
+    std::iota(parent_.begin(), parent_.end(), 0);
+    form_.resize(d_.nodes.size());
+    for (const Id n : d_.order) {
+      form_[n] = {d_.size(n), 0};
+      if (fold_[n]) form_[n] = {d_.size(d_.in(n)[0]), d_.size(d_.in(n)[0]) / d_.size(n)};
+    }
+    bool agreed = true;
     for_each_edge([&](Id u, Id o, Id v) {
-      if (fusable(u, o, v) && level_[u] == level_[v]) parent[find(v)] = find(u);
+      if (!agreed || level_[u] != level_[v] || !fusable(u, o, v)) return;
+      const Layout l = d_.layout(o);
+      const bool spread = !d_.whole(o);
+      if (join(u, v, spread ? Extent{l.size(), l.cols} : Extent{d_.size(u), 0})) return;
+      agreed = false;
+      forget_folds([&, a = cluster(u), b = cluster(v)](Id n) { return cluster(n) == a || cluster(n) == b; });
     });
-    if (d_.options.fuse) join_siblings(parent, find);
+    if (agreed && d_.options.fuse) join_siblings();
+    return agreed;
+  }
+
+  template <class F>
+  void forget_folds(F&& of) {
+    for (const Id n : d_.order)
+      if (of(n)) fold_[n] = spreads_[n] = false;
+  }
+
+  Id cluster(Id n) {
+    while (parent_[n] != n) n = parent_[n] = parent_[parent_[n]];
+    return n;
+  }
+
+  // Joins the clusters of two nodes, and rows of `edge`, unless their forms differ.
+  bool join(Id u, Id v, const Extent& edge) {
+    const Id a = cluster(u), b = cluster(v);
+    Extent form = edge;
+    for (const Extent& f : {form_[a], form_[b]}) {
+      if (form.cols == 0 && f.has(form.size)) form = f;
+      if (!form.has(f.size) || (f.cols != 0 && !(f.size == form.size && f.cols == form.cols))) return false;
+    }
+    parent_[b] = a;
+    form_[a] = form;
+    return true;
+  }
+
+  void collect() {
     d_.cluster_of.assign(d_.nodes.size(), none);
     for (const Id n : d_.order) {
-      if (d_.nodes[n].role != Role::elementwise) continue;
-      std::uint32_t& cluster = d_.cluster_of[find(n)];
-      if (cluster == none) {
-        cluster = static_cast<std::uint32_t>(d_.clusters.size());
+      if (!in_tiles(n)) continue;
+      d_.nodes[n].role = Role::elementwise;
+      const Id first = cluster(n);
+      std::uint32_t& number = d_.cluster_of[first];
+      if (number == none) {
+        number = static_cast<std::uint32_t>(d_.clusters.size());
+        const Extent& f = form_[first];
         d_.clusters.emplace_back();
+        if (f.cols != 0) d_.clusters.back().rows = f.size / f.cols, d_.clusters.back().cols = f.cols;
       }
-      d_.cluster_of[n] = cluster;
-      d_.clusters[d_.cluster_of[n]].nodes.push_back(n);
+      d_.cluster_of[n] = number;
+      d_.clusters[number].nodes.push_back(n);
     }
   }
 
   // Ops of one level that read the same result go together too: it is then loaded once.
-  void join_siblings(std::vector<Id>& parent, const auto& find) {
+  void join_siblings() {
     struct Sibling {
       std::uint32_t level, segment;
       std::int64_t size;
@@ -136,18 +214,20 @@ class Fuser {
       if (readers(u).size() < 2) continue;
       siblings.clear();
       for (const Reader& r : readers(u))
-        if (d_.nodes[r.node].role == Role::elementwise)
+        if (in_tiles(r.node))
           siblings.push_back({level_[r.node], d_.segment(r.node), d_.size(r.node), r.node});
       std::ranges::sort(siblings, {}, kind);
       for (std::size_t i = 1; i < siblings.size(); ++i)
-        if (kind(siblings[i]) == kind(siblings[i - 1]))
-          parent[find(siblings[i].node)] = find(siblings[i - 1].node);
+        if (const Sibling& a = siblings[i - 1], &b = siblings[i]; kind(a) == kind(b))
+          static_cast<void>(join(a.node, b.node, {a.size, 0}));
     }
   }
 
-  bool inside(Id operand, std::uint32_t cluster) const {
-    const Id u = d_.root(operand);
-    return d_.cluster_of[u] == cluster && d_.whole(operand);
+  // Whether an operand of n is computed in the cluster. (Edges within one are of length 0.)
+  bool inside(Id operand, std::uint32_t cluster) const { return d_.cluster_of[d_.root(operand)] == cluster; }
+  // Elements of an operand or result of n in each row.
+  std::int64_t width(const Cluster& c, Id n, bool of_operand) const {
+    return of_operand && fold_[n] ? c.cols : d_.size(n) / c.rows;
   }
 
   // Finds the rows in which all operands can be read, the operands, the results that others need, the
@@ -159,7 +239,10 @@ class Fuser {
             return d_.cluster_of[r.node] != self || !r.fusable;
           }))
         c.outputs.push_back(n);
-    c.cols = choose_cols(c, self);
+    if (c.cols == 0) {
+      c.cols = choose_cols(c, self);
+      c.rows = d_.size(c.nodes[0]) / std::max<std::int64_t>(c.cols, 1);
+    }
 
     TileProgram& program = program_;
     program.ops.clear();
@@ -169,14 +252,15 @@ class Fuser {
     for (const Id n : c.nodes)
       for (std::uint32_t k = 0; k < d_.nodes[n].count; ++k) {  // by number: a copy may move the operands
         const Id o = d_.in(n)[k];
-        refs.push_back(inside(o, self) ? 0 : input_slot(c, o));
+        refs.push_back(inside(o, self) ? 0 : input_slot(c, o, width(c, n, true)));
       }
     program.inputs = static_cast<std::uint32_t>(c.inputs.size());
     std::size_t at = 0;
     for (std::uint32_t i = 0; i < c.nodes.size(); ++i) {
       const Id n = c.nodes[i];
       result_slot_[n] = program.inputs + i;
-      program.ops.push_back({d_.nodes[n].tape, static_cast<std::uint32_t>(at), d_.nodes[n].count});
+      const Form form = fold_[n] ? Form::fold : width(c, n, false) == c.cols ? Form::wide : Form::narrow;
+      program.ops.push_back({d_.nodes[n].tape, static_cast<std::uint32_t>(at), d_.nodes[n].count, form});
       for (const Id o : d_.in(n)) {
         if (inside(o, self)) refs[at] = result_slot_[d_.root(o)];
         ++at;
@@ -204,9 +288,9 @@ class Fuser {
         }
     return cols;
   }
-  std::uint32_t input_slot(Cluster& c, Id operand) {
-    auto l = with_cols(d_.layout(operand), c.cols);
-    if (!l) l = with_cols(d_.layout(d_.copy_of(operand)), c.cols);
+  std::uint32_t input_slot(Cluster& c, Id operand, std::int64_t cols) {
+    auto l = with_cols(d_.layout(operand), cols);
+    if (!l) l = with_cols(d_.layout(d_.copy_of(operand)), cols);
     for (std::uint32_t i = 0; i < c.inputs.size(); ++i)
       if (c.inputs[i] == *l) return i;
     c.inputs.push_back(*l);
@@ -223,6 +307,7 @@ class Fuser {
       key.push_back(static_cast<std::int64_t>(std::bit_cast<std::uintptr_t>(&d_.tape.op(op.tape))));
       const Attrs attrs = d_.tape.attrs(op.tape);
       key.insert(key.end(), attrs.begin(), attrs.end());
+      key.push_back(static_cast<std::int64_t>(op.form));
     }
     key.insert(key.end(), program.operands.begin(), program.operands.end());
     key.push_back(-1);
@@ -233,6 +318,10 @@ class Fuser {
   }
 
   Draft& d_;
+  std::vector<char> fold_,
+      spreads_;               // by node: whether it folds rows; whether its rows may be spread in tiles
+  std::vector<Id> parent_;    // by node, of the same cluster
+  std::vector<Extent> form_;  // by node, of the cluster whose parent it is
   std::vector<std::uint32_t> level_, end_;
   std::vector<Reader> readers_;
   std::vector<bool> wanted_;

@@ -23,6 +23,10 @@ struct Layout {
   friend bool operator==(const Layout&, const Layout&) = default;
 };
 
+/// What an op of a tile gives: elements from elements, one element of each row (mean * 2), or a row folded to
+/// one.
+enum class Form : std::uint8_t { wide, narrow, fold };
+
 /// n elements side by side.
 Layout dense(Id root, std::int64_t n);
 

@@ -139,7 +139,7 @@ class Placer {
   bool writes_rows(Id v, const Layout& at) const {
     switch (d_.nodes[v].role) {
       case Role::elementwise:
-        return with_cols(at, d_.clusters[d_.cluster_of[v]].cols).has_value();
+        return with_cols(at, d_.size(v) / d_.clusters[d_.cluster_of[v]].rows).has_value();
       case Role::product:
         return with_cols(at, product_cols(d_, v)).has_value() && d_.nodes[v].count < 3;
       case Role::long_product:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <spool/graph/op.hpp>
+#include <spool/graph/plan/layout.hpp>
 #include <spool/graph/plan/options.hpp>
 
 #include <cstdint>
@@ -69,15 +70,17 @@ struct TileOps {
     std::uint32_t operands, arity;    // in `operands`
     std::int32_t output;              // which result of the step it stores; -1: a temporary
     std::uint32_t temporary;          // where it is kept, else
+    Form form;
   };
   std::uint32_t inputs = 0, outputs = 0, temporaries = 0;
   std::vector<Op> ops;
   /// Inputs are numbered first, then the results of ops.
   std::vector<std::uint32_t> operands;
   std::vector<std::uint32_t> steps;  ///< of each input: 0 where one element serves a whole row
+  bool whole_rows = false;           ///< some op folds rows, which tiles must not cut then
 };
 
-/// Element-wise ops on tiles of `cols` elements a row: for each instance its rows, inputs, outputs.
+/// Element-wise ops and folds on tiles of `cols` elements a row: for each instance its rows, inputs, outputs.
 struct Tiles {
   std::uint32_t ops;
   std::int64_t cols;

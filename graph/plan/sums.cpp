@@ -116,7 +116,7 @@ class Sums {
       else if (mine && d_.nodes[n].role == Role::product && d_.nodes[n].count == 2 &&
                d_.segment(n) == d_.segment(root))
         rows_.push_back(n);
-      else if (mine && adds_rows(n))
+      else if (mine && adds_rows(n) && (added_.empty() || d_.shape(n) == d_.shape(added_[0])))
         added_.push_back(n);
       else
         others_.push_back(leaf);

@@ -51,8 +51,8 @@ class Writer {
     const Cluster& c = d_.clusters[u.members[0]];
     std::string ops;
     for (const Id n : c.nodes) ops += fmt::format("{}{}", ops.empty() ? "" : " ", d_.op(n).name);
-    return fmt::format("{:<9} {}[{}] {} -> {}{}", "tiles", times(u), d_.size(c.nodes[0]), ops,
-                       c.outputs.size(), scope(c.nodes.back()));
+    return fmt::format("{:<9} {}[{}] {} -> {}{}", "tiles", times(u), c.rows * c.cols, ops, c.outputs.size(),
+                       scope(c.nodes.back()));
   }
 
   std::string rows(const Unit& u) const {

@@ -76,11 +76,20 @@ class TileRunner {
       : s_(s),
         c_(c),
         ops_(c.plan.tile_ops[s.ops]),
-        width_(std::min(s.cols, tile_size)),
-        height_(std::max<std::int64_t>(1, tile_size / width_)) {
+        width_(ops_.whole_rows ? s.cols : std::min(s.cols, tile_size)),
+        height_(std::max<std::int64_t>(1, tile_size / width_)),
+        room_(room(s, ops_)) {
     temporaries_ = c.scratch;
-    filled_ = temporaries_ + ops_.temporaries * tile_size;
-    slots_ = reinterpret_cast<typename Tile<T>::Rows*>(filled_ + ops_.inputs * tile_size);
+    filled_ = temporaries_ + ops_.temporaries * room_;
+    slots_ = reinterpret_cast<typename Tile<T>::Rows*>(filled_ + most_operands * room_);
+  }
+
+  // Elements of scratch that a step needs.
+  static std::int64_t scratch(const plan::Tiles& s, const plan::TileOps& ops) {
+    const auto slots =
+        static_cast<std::int64_t>((ops.inputs + ops.ops.size()) * sizeof(typename Tile<T>::Rows));
+    return (ops.temporaries + most_operands) * room(s, ops) + slots / static_cast<std::int64_t>(sizeof(T)) +
+           64;
   }
 
   // Rows [begin, end) of an instance, columns [left, right).
@@ -93,6 +102,12 @@ class TileRunner {
   }
 
  private:
+  static constexpr std::int64_t most_operands = 8;
+
+  static std::int64_t room(const plan::Tiles& s, const plan::TileOps& ops) {
+    return ops.whole_rows ? std::max(tile_size, (s.cols + 15) / 16 * 16) : tile_size;
+  }
+
   void tile(const plan::Rows* operands, std::int64_t row, std::int64_t rows, std::int64_t col,
             std::int64_t cols) {
     for (std::uint32_t i = 0; i < ops_.inputs; ++i) {
@@ -102,17 +117,19 @@ class TileRunner {
     }
     for (std::size_t i = 0; i < ops_.ops.size(); ++i) {
       const plan::TileOps::Op& op = ops_.ops[i];
-      typename Tile<T>::Rows in[8];
+      typename Tile<T>::Rows in[most_operands];
       for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = slots_[ops_.operands[op.operands + k]];
-      T* out = temporaries_ + op.temporary * tile_size;
-      std::int64_t stride = cols;
+      const bool wide = op.form == plan::Form::wide;
+      T* out = temporaries_ + op.temporary * room_;
+      std::int64_t stride = wide ? cols : 1;
       if (op.output >= 0) {
         const plan::Rows& to = operands[ops_.inputs + static_cast<std::uint32_t>(op.output)];
-        out = c_.at(to.at) + row * to.stride + col;
+        out = c_.at(to.at) + row * to.stride + (wide ? col : 0);
         stride = to.stride;
       }
-      slots_[ops_.inputs + i] = {out, stride};
-      const Tile<T> t{in, out, stride, rows, cols, c_.attrs_at(op.attrs, op.attr_count)};
+      slots_[ops_.inputs + i] = {out, stride, wide ? 1 : 0};
+      Tile<T> t{in, out, stride, rows, cols, c_.attrs_at(op.attrs, op.attr_count)};
+      if (op.form == plan::Form::narrow) turn(t, in, op.arity);
       if (const auto kernel = op.op->tile.template get<T>())
         kernel(t);
       else
@@ -120,11 +137,21 @@ class TileRunner {
     }
   }
 
+  // Single elements of rows are one row of elements, when they lie side by side.
+  static void turn(Tile<T>& t, typename Tile<T>::Rows* operands, std::uint32_t arity) {
+    bool side_by_side = t.out_stride == 1;
+    for (std::uint32_t k = 0; k < arity; ++k)
+      side_by_side = side_by_side && (operands[k].stride == 0 || operands[k].stride == 1);
+    t.cols = 1;
+    if (side_by_side) std::swap(t.rows, t.cols);
+    for (std::uint32_t k = 0; k < arity; ++k) operands[k].step = side_by_side ? operands[k].stride : 1;
+  }
+
   // By the op's eval, which takes whole rows only.
   void eval(const plan::TileOps::Op& op, const Tile<T>& t, typename Tile<T>::Rows* operands) const {
     for (std::uint32_t k = 0; k < op.arity; ++k) {
       if (operands[k].step != 0) continue;
-      T* const fill = filled_ + ops_.operands[op.operands + k] * tile_size;
+      T* const fill = filled_ + k * room_;
       for (std::int64_t r = 0; r < t.rows; ++r)
         std::fill_n(fill + r * t.cols, t.cols, operands[k].data[r * operands[k].stride]);
       operands[k] = {fill, t.cols};
@@ -133,8 +160,8 @@ class TileRunner {
     bool one = whole(t.out_stride);
     for (std::uint32_t k = 0; k < op.arity; ++k) one = one && whole(t.in[k].stride);
     const Shape shape{one ? t.rows * t.cols : t.cols};
-    std::array<const T*, 8> in;
-    std::array<const Shape*, 8> shapes;
+    std::array<const T*, most_operands> in;
+    std::array<const Shape*, most_operands> shapes;
     shapes.fill(&shape);
     for (std::int64_t r = 0; r < (one ? 1 : t.rows); ++r) {
       for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = t.in[k].data + r * t.in[k].stride;
@@ -150,7 +177,7 @@ class TileRunner {
   const plan::Tiles& s_;
   const Context<T>& c_;
   const plan::TileOps& ops_;
-  std::int64_t width_, height_;
+  std::int64_t width_, height_, room_;  // of a tile, and elements of a temporary
   T *temporaries_, *filled_;
   typename Tile<T>::Rows* slots_;
 };
@@ -207,7 +234,8 @@ void run_step(const plan::Tiles& s, const Context<T>& c) {
   for (const std::int64_t r : s.rows) rows += r;
   TileRunner<T> runner(s, c);
   const auto ops = static_cast<std::int64_t>(c.plan.tile_ops[s.ops].ops.size());
-  if (rows < 2 * c.threads && s.cols * ops >= least_elements && s.rows.size() == 1) {
+  if (rows < 2 * c.threads && s.cols * ops >= least_elements && s.rows.size() == 1 &&
+      !c.plan.tile_ops[s.ops].whole_rows) {
     const auto [left, right] = c.share(s.cols);
     if (left < right) runner.run(0, 0, rows, left, right);
     return;
@@ -298,14 +326,11 @@ void run_step(const plan::Copies& s, const Context<T>& c) {
 template <class T>
 std::int64_t scratch_size(const plan::Plan& plan) {
   std::int64_t most = 0;
-  for (const plan::TileOps& t : plan.tile_ops) {
-    const auto slots = static_cast<std::int64_t>((t.inputs + t.ops.size()) * sizeof(typename Tile<T>::Rows));
-    most = std::max(
-        most, (t.temporaries + t.inputs) * tile_size + slots / static_cast<std::int64_t>(sizeof(T)) + 64);
-  }
   for (const plan::Step& s : plan.steps)
     if (const auto* p = std::get_if<plan::LongProduct>(&s))
       most = std::max(most, p->op->product->template get<T>().sum_scratch(p->m, p->n));
+    else if (const auto* t = std::get_if<plan::Tiles>(&s))
+      most = std::max(most, TileRunner<T>::scratch(*t, plan.tile_ops[t->ops]));
   return most;
 }
 

@@ -103,8 +103,9 @@ T fold_row(const T* x, std::int64_t size) {
 }
 
 template <class Fold, class T>
-void fold_rows(const T* x, std::int64_t rows, std::int64_t size, T* out) {
-  for (std::int64_t r = 0; r < rows; ++r) out[r] = fold_row<Fold>(x + r * size, size);
+void fold_rows(const T* x, std::int64_t rows, std::int64_t size, std::int64_t stride, T* out,
+               std::int64_t out_stride) {
+  for (std::int64_t r = 0; r < rows; ++r) out[r * out_stride] = fold_row<Fold>(x + r * stride, size);
 }
 
 /// Adds `count` rows to the partial results of some columns, which are a whole number of vectors.

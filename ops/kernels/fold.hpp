@@ -13,8 +13,9 @@ enum class FoldOp : std::uint8_t { sum, norm, max, min };
 
 template <class T>
 struct FoldKernels {
-  /// out[i] = fold of x[i * size], ..., x[i * size + size - 1]
-  void (*rows)(const T* x, std::int64_t rows, std::int64_t size, T* out);
+  /// out[i * out_stride] = fold of x[i * stride], ..., x[i * stride + size - 1]
+  void (*rows)(const T* x, std::int64_t rows, std::int64_t size, std::int64_t stride, T* out,
+               std::int64_t out_stride);
   /// out[j] = fold of x[j], x[j + columns], ..., x[j + (rows - 1) * columns]
   void (*columns)(const T* x, std::int64_t rows, std::int64_t columns, T* out);
 };
@@ -30,7 +31,7 @@ void fold_quickly(std::span<const std::int64_t> dims, std::span<const std::int64
   static const FoldKernels<T> kernels = fold_kernels<T>(op);
   const Folding f(dims, axes);
   if (f.folded.size() == 1 && f.folded[0].stride == 1 && f.kept.size() <= 1)
-    return kernels.rows(x, f.kept.empty() ? 1 : f.kept[0].size, f.folded[0].size, out);
+    return kernels.rows(x, f.kept.empty() ? 1 : f.kept[0].size, f.folded[0].size, f.folded[0].size, out, 1);
   if (f.folded.size() == 1 && !f.kept.empty() && f.kept[0].stride == 1 && f.kept.size() <= 2) {
     const Extent outer = f.kept.size() == 2 ? f.kept[1] : Extent{1, 0};
     for (std::int64_t o = 0; o < outer.size; ++o)
@@ -38,6 +39,20 @@ void fold_quickly(std::span<const std::int64_t> dims, std::span<const std::int64
     return;
   }
   fold<Fold>(dims, axes, x, out);
+}
+
+/// The same of a planned run's tile (graph/op.hpp): of each row.
+template <FoldOp op, class Fold, class Tile>
+void fold_tile(const Tile& t) {
+  using T = std::remove_reference_t<decltype(*t.out)>;
+  static const FoldKernels<T> kernels = fold_kernels<T>(op);
+  const auto& x = t.in[0];
+  if (x.step == 1) return kernels.rows(x.data, t.rows, t.cols, x.stride, t.out, t.out_stride);
+  for (std::int64_t r = 0; r < t.rows; ++r) {  // one element throughout the row
+    typename Fold::Partial partial = Fold::start();
+    for (std::int64_t i = 0; i < t.cols; ++i) partial = Fold::take(partial, x.data[r * x.stride]);
+    t.out[r * t.out_stride] = Fold::finish(partial);
+  }
 }
 
 }  // namespace spool::kernels
