@@ -125,6 +125,18 @@ TEST_CASE("operands of one step that have to be copied") {
         }) < rounding);
 }
 
+TEST_CASE("rows longer than a tile, and numbers made of one element of each") {
+  for (const std::int64_t cols : {1024, 1025, 4100})
+    CHECK(difference([&](Tape& t) {
+            const Var one = t.input(numbers({3, 1}, 1)), x = t.input(numbers({3, cols}, 2));
+            const Var scale = tanh(one) * one;
+            const Var y = x * scale + sigmoid(scale);
+            Vars all = grad(sum(tanh(y)), Vars{one, x});
+            all.push_back(y), all.push_back(scale);
+            return all;
+          }) < rounding);
+}
+
 TEST_CASE("packed weights are those of the parameter, whatever came before") {
   Tape tape(DType::f64);
   SECTION("parameters that follow each other at one address") {

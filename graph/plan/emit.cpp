@@ -198,7 +198,8 @@ class Emitter {
     Tiles step{first.program, first.cols, {}, {}};
     TileOps& ops = plan_.tile_ops[first.program];
     if (ops.steps.empty())
-      for (const Layout& l : first.inputs) ops.steps.push_back(static_cast<std::uint32_t>(l.step));
+      for (const Layout& l : first.inputs)
+        ops.steps.push_back(l.cols == first.cols ? static_cast<std::uint32_t>(l.step) : 0);
     std::vector<Rows> now;
     for (const std::uint32_t m : u.members) {
       const Cluster& c = d_.clusters[m];

@@ -1,5 +1,6 @@
 #include <spool/graph/run/steps.hpp>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -228,6 +229,17 @@ void run_step(const plan::LongProduct& s, const Context<T>& c) {
   }
 }
 
+namespace {
+
+// Whether threads can each take some columns: not where all of them would store the same element of a row.
+bool columns_divide(const plan::TileOps& ops) {
+  return !ops.whole_rows && std::ranges::none_of(ops.ops, [](const plan::TileOps::Op& op) {
+    return op.form == plan::Form::narrow && op.output >= 0;
+  });
+}
+
+}  // namespace
+
 template <class T>
 void run_step(const plan::Tiles& s, const Context<T>& c) {
   std::int64_t rows = 0;
@@ -235,7 +247,7 @@ void run_step(const plan::Tiles& s, const Context<T>& c) {
   TileRunner<T> runner(s, c);
   const auto ops = static_cast<std::int64_t>(c.plan.tile_ops[s.ops].ops.size());
   if (rows < 2 * c.threads && s.cols * ops >= least_elements && s.rows.size() == 1 &&
-      !c.plan.tile_ops[s.ops].whole_rows) {
+      columns_divide(c.plan.tile_ops[s.ops])) {
     const auto [left, right] = c.share(s.cols);
     if (left < right) runner.run(0, 0, rows, left, right);
     return;
