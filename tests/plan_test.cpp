@@ -273,6 +273,14 @@ TEST_CASE("an unrolled LSTM: the products of all steps, and one for each weight'
   CHECK(count(text, "copy") <= 1);                             // the first state
 }
 
+TEST_CASE("an unrolled GRU: what two concats share is copied once, into one of them") {
+  Tape tape;
+  const std::string text = tape.plan_text(trained<Gru>(tape, {.input = 3, .hidden = 48}, 4, 30));
+  INFO(text);
+  CHECK(count(text, "in gru/l0/t=2") == 7);  // product and two of tiles, both ways; the copy
+  CHECK(count(text, "copy      1 of 2 parts of [30, 144]") == 4);
+}
+
 TEST_CASE("a layer norm runs tile by tile, folds of rows included") {
   Tape tape;
   const Var x = tanh(tape.input({4, 8}, "x"));

@@ -40,6 +40,8 @@ class Fuser {
 
  private:
   static constexpr int most_tries = 4;
+  static constexpr std::uint32_t far =
+      16;  // levels: a result is kept so long that a step of its own is worth it
   static constexpr std::int64_t longest_row = 4096;  // a tile has at least one
 
   // Rows of `cols` elements that all nodes of a cluster have, or one element of each; cols is 0 where any
@@ -118,7 +120,10 @@ class Fuser {
         continue;
       std::uint32_t target = 0xffffffffU;
       for (const Reader& r : readers(v)) target = std::min(target, level_[r.node] - (r.fusable ? 0 : 1));
-      if (target > level_[v] && costs_nothing(v)) level_[v] = target;
+      const bool taken_in = std::ranges::any_of(
+          readers(v), [&](const Reader& r) { return r.fusable && level_[r.node] == target; });
+      const std::uint32_t distance = taken_in ? 1 : far;
+      if (target >= level_[v] + distance && costs_nothing(v)) level_[v] = target;
     }
   }
   bool costs_nothing(Id v) const {

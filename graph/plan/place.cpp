@@ -132,7 +132,8 @@ class Placer {
       const Layout l = read_by(r);
       const bool all =
           l.offset == 0 && l.size() == d_.size(v) && l.step == 1 && (l.rows == 1 || l.stride == l.cols);
-      if (r.unit == d_.unit_of[c]) return all;  // but a part of v may be a part of c as well
+      // A concat copies from anywhere; c itself may have parts of v as well.
+      if (r.unit == d_.unit_of[c] || (role(r) == Role::concat && l.dense())) return all;
       return all && role(r) != Role::eval && with_cols(at, l.cols).has_value();
     });
   }
