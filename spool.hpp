@@ -27,6 +27,7 @@
 #include <spool/layers/lstm_cell.hpp>
 #include <spool/layers/recurrent.hpp>
 #include <spool/layers/rnn_cell.hpp>
+#include <spool/layers/segments.hpp>
 #include <spool/layers/sum_over_time.hpp>
 #include <spool/layers/truncated_bptt.hpp>
 #include <spool/layers/unroll.hpp>

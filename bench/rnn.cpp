@@ -23,7 +23,7 @@ namespace {
 
 struct Options {
   std::string cell, mode, optim;
-  std::int64_t vocab, hidden, layers, batch, seq, budget;
+  std::int64_t vocab, hidden, layers, batch, seq, budget, segment;
   int threads, repeats;
   bool onehot, record_once, json;
 };
@@ -47,6 +47,8 @@ std::optional<Options> parse(int argc, char** argv) {
   add("repeat", po::value(&o.repeats)->default_value(11), "timed steps, after three that are not");
   add("budget", po::value(&o.budget)->default_value(0),
       "train: bytes for values, by computing steps again; 0: no limit");
+  add("segment", po::value(&o.segment)->default_value(0),
+      "train: steps that are recorded at a time (gradients_over_segments); 0: all");
   add("onehot", po::bool_switch(&o.onehot), "one-hot characters instead of an embedding");
   add("record-once", po::bool_switch(&o.record_once), "train: record once, then only set inputs");
   add("json", po::bool_switch(&o.json), "one JSON line");
@@ -178,14 +180,17 @@ class Training {
         all.times.push_back(time);
         runs_.note(tape_);
       }
-      if (i == -3) all.more["first_loss"] = bench::rounded(tape_.value(loss_));
+      if (i == -3) all.more["first_loss"] = bench::rounded(loss());
     }
-    all.more["last_loss"] = bench::rounded(tape_.value(loss_));
+    all.more["last_loss"] = bench::rounded(loss());
     all.more["nodes"] = tape_.size();
     all.more["peak_mb"] = bench::rounded(bench::peak_megabytes());
     all.more["steps_again"] = recomputed_steps(o_.seq, recomputation_);
     runs_.append_to(all.more);
-    phases(all.more);
+    if (o_.segment == 0)
+      phases(all.more);
+    else
+      all.more["update_ms"] = bench::rounded(bench::median(updates_) * 1e3);
     // What grows with the length of a sequence: all of a step but the update.
     const double update = all.more["update_ms"].as_double() * 1e-3;
     all.more["per_step_us"] =
@@ -194,6 +199,8 @@ class Training {
   }
 
  private:
+  double loss() { return o_.segment == 0 ? tape_.value(loss_) : segments_loss_; }
+
   void draw() {
     x_.assign(tokens_.next().begin(), tokens_.next().end());
     const auto targets = tokens_.next();
@@ -236,7 +243,27 @@ class Training {
     tape_.set(y_in_, y_);
   }
 
+  void step_in_segments() {
+    const auto part = [&](std::int64_t i, auto state) {
+      const Shape shape{std::min(o_.segment, o_.seq - i * o_.segment), o_.batch};
+      const auto at = static_cast<std::size_t>(i * o_.segment * o_.batch);
+      const auto size = static_cast<std::size_t>(shape.size());
+      const Var x = tape_.tokens(shape, std::span(x_).subspan(at, size));
+      const Var y = tape_.tokens(shape, std::span(y_).subspan(at, size));
+      auto [scores, next] = model_(x, std::move(state), true);
+      return std::pair(
+          cross_entropy(scores, y, {.reduction = Reduction::sum}) / static_cast<double>(o_.seq * o_.batch),
+          std::move(next));
+    };
+    const auto all =
+        gradients_over_segments(tape_, optimizer_->params(), (o_.seq + o_.segment - 1) / o_.segment,
+                                model_.zero_state(o_.batch), part);
+    segments_loss_ = all.loss;
+    updates_.push_back(bench::seconds([&] { optimizer_->apply(all.gradients); }));
+  }
+
   void step() {
+    if (o_.segment > 0) return step_in_segments();
     if (!o_.record_once) {
       tape_.clear();
       record();
@@ -276,6 +303,8 @@ class Training {
   Recomputation recomputation_;
   Tape tape_;
   bench::RunFigures runs_;
+  double segments_loss_ = 0;
+  std::vector<double> updates_;
   std::vector<int> x_, y_;
   Var x_in_, y_in_, loss_;
 };
