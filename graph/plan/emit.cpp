@@ -120,11 +120,15 @@ class Emitter {
     return {h.base, h.offset + stored.offset};
   }
   Block block(const Layout& l) const { return {ref(l), l.rows, l.cols, l.stride, l.step}; }
-  Rows rows(const Layout& in_root) const {
-    const Layout l = stored(in_root);
-    return {ref(l), l.stride, l.rows};
+  Rows rows(const Layout& l) const {
+    if (home_[l.root].base != Home::in_rows) return {ref(l), l.stride, l.rows};
+    const Layout in_rows = d_.stored(l);
+    return {ref(in_rows), in_rows.stride, in_rows.rows};
   }
-  Rows result_rows(Id n, std::int64_t cols) const { return rows(*with_cols(dense(n, d_.size(n)), cols)); }
+  Rows result_rows(Id n, std::int64_t cols) const { return result_rows(n, d_.size(n) / cols, cols); }
+  Rows result_rows(Id n, std::int64_t count, std::int64_t cols) const {
+    return rows({n, 0, count, cols, cols, 1});
+  }
 
   void emit_unit(const Unit& u) {
     switch (u.role) {
@@ -206,7 +210,7 @@ class Emitter {
       if (c.rows * c.cols >= 1024) plan_.work += c.rows * c.cols * static_cast<std::int64_t>(ops.ops.size());
       now.clear();
       for (const Layout& l : c.inputs) now.push_back(rows(l));
-      for (const Id n : c.outputs) now.push_back(result_rows(n, d_.size(n) / c.rows));
+      for (const Id n : c.outputs) now.push_back(result_rows(n, c.rows, d_.size(n) / c.rows));
       if (!follows(step, now, c.rows)) {
         step.rows.push_back(c.rows);
         step.operands.insert(step.operands.end(), now.begin(), now.end());
