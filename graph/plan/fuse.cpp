@@ -35,7 +35,13 @@ class Fuser {
     }
     collect();
     result_slot_.resize(d_.nodes.size());
-    for (Cluster& c : d_.clusters) shape_cluster(c);
+    for (Cluster& c : d_.clusters) {
+      c.inputs.swap(inputs_);
+      c.outputs.swap(outputs_);
+      shape_cluster(c);
+      fit(c.inputs, inputs_);
+      fit(c.outputs, outputs_);
+    }
   }
 
  private:
@@ -67,6 +73,14 @@ class Fuser {
     return axis == to.rank();
   }
   bool in_tiles(Id n) const { return d_.nodes[n].role == Role::elementwise || fold_[n]; }
+
+  // Takes a list out of the room that it grew in.
+  template <class T>
+  static void fit(std::vector<T>& list, std::vector<T>& room) {
+    list.swap(room);
+    list.assign(room.begin(), room.end());
+    room.clear();
+  }
 
   // Whether v reads, element by element or row by row, what u computes.
   bool fusable(Id u, Id operand, Id v) const {
@@ -333,6 +347,8 @@ class Fuser {
   std::vector<std::uint32_t> result_slot_;  // by node
   TileProgram program_;                     // of the cluster at hand, and its key: their memory serves again
   std::vector<std::int64_t> key_;
+  std::vector<Layout> inputs_;  // room for a cluster's lists while they grow
+  std::vector<Id> outputs_;
   boost::unordered_flat_map<std::vector<std::int64_t>, std::uint32_t> program_ids_;
 };
 
