@@ -34,6 +34,22 @@ template <class C>
 concept StepsFromMasked = requires(const C& c, Var v, const typename C::State& s, const Where& w) {
   c.step_from(v, v, s, w);
 };
+
+/// What RecurrentDropout costs, without its mask: to choose a recomputation on other tapes.
+template <class C>
+struct AnyMask {
+  C cell;
+
+  template <class S>
+  auto step(Var x, const S& s, const Where& where = Where::current()) const {
+    const Var h = output_of(cell, s);
+    return cell.step_from(h * detach(h), x, s, where);
+  }
+  template <class S>
+  Var output(const S& s) const {
+    return output_of(cell, s);
+  }
+};
 }  // namespace detail
 
 template <class C>
@@ -90,6 +106,7 @@ class Recurrent {
     check_call(xs, state, call, where);
     const Scope scope(tape, name_);
     const bool training = call.training.value_or(false);
+    const auto cells = static_cast<std::int64_t>(cells_.size());
     for (std::int64_t l = 0; l < options_.layers; ++l) {
       Vars outputs;
       for (int d = 0; d < directions(); ++d) {
@@ -98,7 +115,7 @@ class Recurrent {
         const UnrollOptions options{.lengths = call.lengths,
                                     .reverse = d == 1,
                                     .recomputation = call.recomputation,
-                                    .budget = {call.budget.bytes / static_cast<std::int64_t>(cells_.size())}};
+                                    .budget = {(call.budget.bytes + cells - 1) / cells}};
         auto [ys, last] = run(cells_[k], xs, state[k], options, training, where);
         outputs.push_back(ys);
         state[k] = std::move(last);
@@ -181,18 +198,25 @@ class Recurrent {
 
   Unrolled<typename C::State> run(const C& cell, Var xs, const typename C::State& state,
                                   const UnrollOptions& options, bool training, const Where& where) const {
-    const auto zoned = [&](const auto& inner) {
-      if (options_.zoneout.empty()) return spool::unroll(inner, xs, state, options, where);
-      return spool::unroll(Zoneout{inner, options_.zoneout, training}, xs, state, options, where);
+    const auto zoned = [&](const auto& inner, const auto& use) {
+      return options_.zoneout.empty() ? use(inner) : use(Zoneout{inner, options_.zoneout, training});
     };
+    UnrollOptions how = options;
+    const auto choose = [&](const auto& c) { return plan_budget(c, xs, state, options).recomputation; };
+    const auto unrolled = [&](const auto& c) { return spool::unroll(c, xs, state, how, where); };
     if constexpr (detail::StepsFromMasked<C>) {
       if (options_.recurrent_dropout > 0 && training) {
         const Shape shape{xs.shape()[1], cell.output_size()};
+        if (options.budget.bytes != 0) {
+          how.recomputation = zoned(detail::AnyMask<C>{cell}, choose);
+          how.budget = {};
+        }
         return zoned(
-            RecurrentDropout{cell, dropout_mask(xs.tape(), shape, options_.recurrent_dropout, where)});
+            RecurrentDropout{cell, dropout_mask(xs.tape(), shape, options_.recurrent_dropout, where)},
+            unrolled);
       }
     }
-    return zoned(cell);
+    return zoned(cell, unrolled);
   }
 
   Options options_;

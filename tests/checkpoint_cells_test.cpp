@@ -412,3 +412,26 @@ TEST_CASE("what no recomputation can do is refused, with the least that can") {
   CHECK_THROWS_WITH(memory_of(20, {.recomputation = {2, 0}}),
                     "unroll: recomputation in groups of 2 steps with 0 states; both must be at least 1");
 }
+
+TEST_CASE("a layer with recurrent dropout takes a budget") {
+  for (const std::vector<double>& zoneout : {std::vector<double>{}, {0.1, 0.2}}) {
+    const Lstm lstm(Init{.seed = 4},
+                    {.input = 8, .hidden = 16, .recurrent_dropout = 0.3, .zoneout = zoneout});
+    const auto run = [&](const LayerCall& call) {
+      Tape tape({.seed = 3});
+      const Var xs = tape.input(tensor({200, 4, 8}));
+      const Var ys = lstm.unroll(xs, call).ys;
+      Vars wanted;
+      for (const Param& p : lstm.parameters()) wanted.push_back(tape.param(p));
+      wanted = grad(sum(ys * ys), wanted);
+      tape.run(wanted);
+      return std::pair(tape.read(wanted[0]).doubles(), tape.run_stats().arena_bytes);
+    };
+    const auto [without, all] = run({.training = true});
+    const auto [with, bytes] = run({.training = true, .budget = {400'000}});
+    CHECK(all > 700'000);
+    CHECK(bytes <= 400'000);
+    for (std::size_t i = 0; i < with.size(); ++i)
+      CHECK(with[i] == Approx(without[i]).epsilon(1e-3).margin(1e-4));
+  }
+}
