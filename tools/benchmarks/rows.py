@@ -35,8 +35,8 @@ def rnn(size, threads, *more):
     return Command("rnn", (*(f"--{k}={v}" for k, v in args.items()), *more, "--json"), threads)
 
 
-def streaming(hidden, layers, *more):
-    args = ("--mode=stream", f"--hidden={hidden}", f"--layers={layers}", *more, "--json")
+def streaming(hidden, layers):
+    args = ("--mode=stream", f"--hidden={hidden}", f"--layers={layers}", "--json")
     return Command("rnn", args, 1)
 
 
@@ -123,7 +123,7 @@ def streaming_rows():
     floor = Command("lstm_floor", (), 1)
     for layers in (1, 2):
         for hidden in (64, 128, 256, 512):
-            ours = Figure(streaming(hidden, layers, "--onehot"), "step_us")
+            ours = Figure(streaming(hidden, layers), "step_us")
             best = Figure(floor, f"L{layers}_H{hidden}_us")
             work = f"streaming, H{hidden} x {layers}"
             yield Row("streaming", work, "lstm_floor (plain loops)", ours, best, "cost", 1.3)
