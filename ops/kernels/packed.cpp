@@ -107,9 +107,10 @@ void pack_panel(const T* b, Int ldb, bool transposed, Int k, const Panel<T>& p, 
   }
   b += p.column * ldb;
   const Int k_even = k / square<T> * square<T>, j_even = p.columns / square<T> * square<T>;
-  for (Int i = 0; i < k_even; i += square<T>)
+  for (Int first = 0; first < k_even; first += line<T>)  // each cache line is read once
     for (Int j = 0; j < j_even; j += square<T>)
-      transpose_square(b + j * ldb + i, ldb, to + i * p.width + j, p.width);
+      for (Int i = first; i < std::min(first + line<T>, k_even); i += square<T>)
+        transpose_square(b + j * ldb + i, ldb, to + i * p.width + j, p.width);
   for (Int i = 0; i < k; ++i)
     for (Int j = i < k_even ? j_even : 0; j < p.columns; ++j) to[i * p.width + j] = b[j * ldb + i];
 }
