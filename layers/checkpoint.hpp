@@ -1,6 +1,6 @@
 // Checkpoints in the sense of Griewank and Walther (2000): a part of a model whose inner values are computed
-// again in the backward pass instead of being kept, for any cell and any function. Gradients have the same
-// bits as without in a plain run; see docs/memory.md.
+// again in the backward pass instead of being kept, for any cell and any function. In a plain run, gradients
+// of steps that share no op have the same bits as without; see docs/memory.md.
 #pragma once
 
 #include <spool/graph/error.hpp>

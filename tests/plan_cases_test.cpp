@@ -137,6 +137,21 @@ TEST_CASE("rows longer than a tile, and numbers made of one element of each") {
           }) < rounding);
 }
 
+TEST_CASE("clusters whose folds do not agree leave those of others alone") {
+  const auto record = [](Tape& t) {
+    Vars all{layer_norm(t.input(numbers({4, 8}, 1)))};
+    for (int i = 0; i < 12; ++i) {
+      const Var h = tanh(t.input(numbers({4, 8}, 2 * i + 2))), x = t.input(numbers({4, 5}, 2 * i + 3));
+      all.push_back(x * tanh(sum(h * h, {1}, true)));
+    }
+    return all;
+  };
+  CHECK(difference(record) < rounding);
+  Tape tape;
+  CHECK(tape.plan_text(record(tape)).find("tiles     [32] sum div sub square sum div add rsqrt mul -> 1") !=
+        std::string::npos);
+}
+
 TEST_CASE("packed weights are those of the parameter, whatever came before") {
   Tape tape(DType::f64);
   SECTION("parameters that follow each other at one address") {

@@ -165,15 +165,19 @@ class Fuser {
       form_[n] = {d_.size(n), 0};
       if (fold_[n]) form_[n] = {d_.size(d_.in(n)[0]), d_.size(d_.in(n)[0]) / d_.size(n)};
     }
+    disagree_.assign(d_.nodes.size(), false);
     bool agreed = true;
     for_each_edge([&](Id u, Id o, Id v) {
-      if (!agreed || level_[u] != level_[v] || !fusable(u, o, v)) return;
+      if (level_[u] != level_[v] || !fusable(u, o, v)) return;
+      const Id a = cluster(u), b = cluster(v);
+      if (disagree_[a] || disagree_[b]) return;  // it goes apart in any case
       const Layout l = d_.layout(o);
       const bool spread = !d_.whole(o);
       if (join(u, v, spread ? Extent{l.size(), l.cols} : Extent{d_.size(u), 0})) return;
       agreed = false;
-      forget_folds([&, a = cluster(u), b = cluster(v)](Id n) { return cluster(n) == a || cluster(n) == b; });
+      disagree_[a] = disagree_[b] = true;
     });
+    if (!agreed) forget_folds([&](Id n) { return disagree_[cluster(n)]; });
     if (agreed && d_.options.fuse) join_siblings();
     return agreed;
   }
@@ -338,9 +342,10 @@ class Fuser {
 
   Draft& d_;
   std::vector<char> fold_,
-      spreads_;               // by node: whether it folds rows; whether its rows may be spread in tiles
-  std::vector<Id> parent_;    // by node, of the same cluster
-  std::vector<Extent> form_;  // by node, of the cluster whose parent it is
+      spreads_;                 // by node: whether it folds rows; whether its rows may be spread in tiles
+  std::vector<Id> parent_;      // by node, of the same cluster
+  std::vector<Extent> form_;    // by node, of the cluster whose parent it is
+  std::vector<bool> disagree_;  // likewise: two of its rows have other lengths
   std::vector<std::uint32_t> level_, end_;
   std::vector<Reader> readers_;
   std::vector<bool> wanted_;
