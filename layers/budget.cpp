@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace spool {
@@ -180,8 +181,8 @@ BudgetPlan plan_budget(std::int64_t steps, std::int64_t state_bytes, const Budge
     plan.bytes = static_cast<std::int64_t>(bytes);
   }
   if (!found)
-    throw TapeError(fmt::format("unroll: {} steps can't be done within {}; the least is {}", steps,
-                                megabytes(budget.bytes), megabytes(static_cast<std::int64_t>(least))));
+    throw TapeError(fmt::format("unroll: {} steps can't be done within {} bytes; the least is {}", steps,
+                                budget.bytes, static_cast<std::int64_t>(std::ceil(least))));
   return plan;
 }
 

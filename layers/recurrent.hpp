@@ -107,6 +107,8 @@ class Recurrent {
     const Scope scope(tape, name_);
     const bool training = call.training.value_or(false);
     const auto cells = static_cast<std::int64_t>(cells_.size());
+    std::int64_t budget = call.budget.bytes / cells;
+    if (budget == 0 && call.budget.bytes != 0) budget = call.budget.bytes;  // 0 would be no limit
     for (std::int64_t l = 0; l < options_.layers; ++l) {
       Vars outputs;
       for (int d = 0; d < directions(); ++d) {
@@ -115,7 +117,7 @@ class Recurrent {
         const UnrollOptions options{.lengths = call.lengths,
                                     .reverse = d == 1,
                                     .recomputation = call.recomputation,
-                                    .budget = {(call.budget.bytes + cells - 1) / cells}};
+                                    .budget = {budget}};
         auto [ys, last] = run(cells_[k], xs, state[k], options, training, where);
         outputs.push_back(ys);
         state[k] = std::move(last);
