@@ -56,7 +56,8 @@ void element_wise(std::int64_t n) {
         std::string(op.name).starts_with("log") || std::string(op.name).ends_with("sqrt");
     const float* in[] = {of_positive ? y.data() : x.data(), y.data(), x.data()};
     const Tile<float>::Rows rows[] = {{in[0], n}, {in[1], n}, {in[2], n}};
-    const Tile<float> tile{rows, out.data(), n, 1, n, tape.attrs(v.id())};
+    const Tile<float>::Rows* const operands[] = {&rows[0], &rows[1], &rows[2]};
+    const Tile<float> tile{operands, out.data(), n, 1, n, tape.attrs(v.id())};
     const Shape* const shapes[] = {&v.shape(), &v.shape(), &v.shape()};
     const auto arity = static_cast<std::size_t>(op.arity);
     const Args<float> args{{in, arity}, {shapes, arity}, out.data(), &v.shape(), tape.attrs(v.id()), {}};

@@ -143,9 +143,9 @@ struct Tile {
   struct Rows {
     const T* data;
     std::int64_t stride;
-    std::int64_t step = 1;
+    std::int32_t step = 1;
   };
-  const Rows* in;
+  const Rows* const* in;
   T* out;  // may be one of the operands, with the same stride
   std::int64_t out_stride;
   std::int64_t rows, cols;

@@ -82,8 +82,10 @@ template <class T>
 void check_tile(const Node<T>& n, const std::vector<T>& plain) {
   std::vector<typename Tile<T>::Rows> rows;
   for (const T* in : n.in) rows.push_back({in, n.shape.size()});
+  std::vector<const typename Tile<T>::Rows*> operands;
+  for (const auto& in : rows) operands.push_back(&in);
   std::vector<T> out(plain.size());
-  n.op.tile.template get<T>()({rows.data(), out.data(), n.shape.size(), 1, n.shape.size(), n.attrs});
+  n.op.tile.template get<T>()({operands.data(), out.data(), n.shape.size(), 1, n.shape.size(), n.attrs});
   check_close(n, out, plain);
 }
 
@@ -100,18 +102,20 @@ void check_fold(const Node<T>& n, const std::vector<T>& plain) {
   if (cols == 0) return;
   std::vector<T> apart(static_cast<std::size_t>(rows * stride), T(1e30)), out(plain.size() * 2, T(7));
   for (std::int64_t r = 0; r < rows; ++r) std::copy_n(n.in[0] + r * cols, cols, apart.data() + r * stride);
-  const typename Tile<T>::Rows in{apart.data(), stride};
-  n.op.tile.template get<T>()({&in, out.data(), 2, rows, cols, n.attrs});
+  const auto fold = [&](const typename Tile<T>::Rows& in, T* to, std::int64_t to_stride, std::int64_t count) {
+    const auto* const operand = &in;
+    n.op.tile.template get<T>()({&operand, to, to_stride, count, cols, n.attrs});
+  };
+  fold({apart.data(), stride}, out.data(), 2, rows);
   std::vector<T> found;
   for (std::size_t i = 0; i < out.size(); i += 2) found.push_back(out[i]);
   check_close(n, found, plain);
   CHECK(out.back() == T(7));
 
   const std::vector<T> same(static_cast<std::size_t>(cols), n.in[0][0]);
-  const typename Tile<T>::Rows whole{same.data(), 0}, one{same.data(), 0, 0};
   T a = 0, b = 0;
-  n.op.tile.template get<T>()({&whole, &a, 1, 1, cols, n.attrs});
-  n.op.tile.template get<T>()({&one, &b, 1, 1, cols, n.attrs});
+  fold({same.data(), 0}, &a, 1, 1);
+  fold({same.data(), 0, 0}, &b, 1, 1);
   CHECK((a == Approx(b) || (a != a && b != b)));
 }
 

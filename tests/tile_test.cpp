@@ -72,7 +72,7 @@ const Function functions[] = {
 std::vector<float> values_of(const Function& f, const std::vector<float>& x) {
   std::vector<float> y(x.size());
   const auto n = static_cast<std::int64_t>(x.size());
-  block_kernel<float>(f.fn)({{{{x.data(), n, 1}}}, y.data(), n, 1, n, f.numbers});
+  block_kernel<float>(f.fn)({{{{x.data(), n, 1}}}, y.data(), n, f.numbers}, 1, n);
   return y;
 }
 
@@ -166,7 +166,7 @@ TEST_CASE("an element's bits do not depend on its place, and nothing else is tou
       REQUIRE(kernel != nullptr);
       // A run of elements from the first on.
       const auto run = [&](std::size_t first, std::int64_t size, float* out) {
-        kernel({{{{&x[first], 0, 1}, {&y[first], 0, 1}, {&z[first], 0, 1}}}, out, 0, 1, size, {0.5F, 3}});
+        kernel({{{{&x[first], 0, 1}, {&y[first], 0, 1}, {&z[first], 0, 1}}}, out, 0, {0.5F, 3}}, 1, size);
       };
       std::vector<float> alone(most);
       for (std::size_t i = 0; i < most; ++i) run(i, 1, &alone[i]);
@@ -192,7 +192,8 @@ TEST_CASE("a tile's rows may lie apart, repeat, or be one element each") {
   const auto sum = [](std::initializer_list<Tile<float>::Rows> in, std::int64_t stride, std::int64_t rows,
                       std::int64_t cols) {
     std::vector<float> out(10, 0);
-    kernels::run_tile<Fn::add, 2>(Tile<float>{in.begin(), out.data(), stride, rows, cols, {}});
+    const Tile<float>::Rows* const both[] = {in.begin(), in.begin() + 1};
+    kernels::run_tile<Fn::add, 2>(Tile<float>{both, out.data(), stride, rows, cols, {}});
     return out;
   };
   CHECK(sum({{x.data(), 4}, {row.data(), 0}}, 5, 2, 3) ==

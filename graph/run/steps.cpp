@@ -113,13 +113,13 @@ class TileRunner {
             std::int64_t cols) {
     for (std::uint32_t i = 0; i < ops_.inputs; ++i) {
       const plan::Rows& in = operands[i];
-      const std::int64_t step = ops_.steps[i] != 0 ? 1 : 0;
+      const std::int32_t step = ops_.steps[i] != 0 ? 1 : 0;
       slots_[i] = {c_.at(in.at) + row * in.stride + col * step, in.stride, step};
     }
     for (std::size_t i = 0; i < ops_.ops.size(); ++i) {
       const plan::TileOps::Op& op = ops_.ops[i];
-      typename Tile<T>::Rows in[most_operands];
-      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = slots_[ops_.operands[op.operands + k]];
+      const typename Tile<T>::Rows* in[most_operands];
+      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = &slots_[ops_.operands[op.operands + k]];
       const bool wide = op.form == plan::Form::wide;
       T* out = temporaries_ + op.temporary * room_;
       std::int64_t stride = wide ? cols : 1;
@@ -139,33 +139,39 @@ class TileRunner {
   }
 
   // Single elements of rows are one row of elements, when they lie side by side.
-  static void turn(Tile<T>& t, typename Tile<T>::Rows* operands, std::uint32_t arity) {
+  using Operands = const typename Tile<T>::Rows* [most_operands];
+  void turn(Tile<T>& t, Operands& operands, std::uint32_t arity) {
     bool side_by_side = t.out_stride == 1;
     for (std::uint32_t k = 0; k < arity; ++k)
-      side_by_side = side_by_side && (operands[k].stride == 0 || operands[k].stride == 1);
+      side_by_side = side_by_side && (operands[k]->stride == 0 || operands[k]->stride == 1);
     t.cols = 1;
     if (side_by_side) std::swap(t.rows, t.cols);
-    for (std::uint32_t k = 0; k < arity; ++k) operands[k].step = side_by_side ? operands[k].stride : 1;
+    for (std::uint32_t k = 0; k < arity; ++k) {
+      changed_[k] = *operands[k];
+      changed_[k].step = side_by_side ? static_cast<std::int32_t>(changed_[k].stride) : 1;
+      operands[k] = &changed_[k];
+    }
   }
 
   // By the op's eval, which takes whole rows only.
-  void eval(const plan::TileOps::Op& op, const Tile<T>& t, typename Tile<T>::Rows* operands) const {
+  void eval(const plan::TileOps::Op& op, const Tile<T>& t, Operands& operands) {
     for (std::uint32_t k = 0; k < op.arity; ++k) {
-      if (operands[k].step != 0) continue;
+      if (operands[k]->step != 0) continue;
       T* const fill = filled_ + k * room_;
       for (std::int64_t r = 0; r < t.rows; ++r)
-        std::fill_n(fill + r * t.cols, t.cols, operands[k].data[r * operands[k].stride]);
-      operands[k] = {fill, t.cols};
+        std::fill_n(fill + r * t.cols, t.cols, operands[k]->data[r * operands[k]->stride]);
+      changed_[k] = {fill, t.cols};
+      operands[k] = &changed_[k];
     }
     const auto whole = [&](std::int64_t stride) { return t.rows == 1 || stride == t.cols; };
     bool one = whole(t.out_stride);
-    for (std::uint32_t k = 0; k < op.arity; ++k) one = one && whole(t.in[k].stride);
+    for (std::uint32_t k = 0; k < op.arity; ++k) one = one && whole(t.in[k]->stride);
     const Shape shape{one ? t.rows * t.cols : t.cols};
     std::array<const T*, most_operands> in;
     std::array<const Shape*, most_operands> shapes;
     shapes.fill(&shape);
     for (std::int64_t r = 0; r < (one ? 1 : t.rows); ++r) {
-      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = t.in[k].data + r * t.in[k].stride;
+      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = t.in[k]->data + r * t.in[k]->stride;
       op.op->eval.template get<T>()({{in.data(), op.arity},
                                      {shapes.data(), op.arity},
                                      t.out + r * t.out_stride,
@@ -181,6 +187,8 @@ class TileRunner {
   std::int64_t width_, height_, room_;  // of a tile, and elements of a temporary
   T *temporaries_, *filled_;
   typename Tile<T>::Rows* slots_;
+  std::array<typename Tile<T>::Rows, most_operands>
+      changed_;  // operands of an op that reads them in another way
 };
 
 }  // namespace

@@ -46,7 +46,7 @@ template <FoldOp op, class Fold, class Tile>
 void fold_tile(const Tile& t) {
   using T = std::remove_reference_t<decltype(*t.out)>;
   static const FoldKernels<T> kernels = fold_kernels<T>(op);
-  const auto& x = t.in[0];
+  const auto& x = *t.in[0];
   if (x.step == 1) return kernels.rows(x.data, t.rows, t.cols, x.stride, t.out, t.out_stride);
   for (std::int64_t r = 0; r < t.rows; ++r) {  // one element throughout the row
     typename Fold::Partial partial = Fold::start();

@@ -27,23 +27,23 @@ HWY_INLINE const T* row_of(D d, const typename Block<T>::Operand& x, std::int64_
 }
 
 template <class T, std::size_t arity, std::size_t numbers, class F>
-void run_with(const Block<T>& b) {
+void run_with(const Block<T>& b, std::int64_t rows, std::int64_t cols) {
   [&]<std::size_t... I, std::size_t... J>(std::index_sequence<I...>, std::index_sequence<J...>) HWY_ATTR {
     const hn::ScalableTag<T> d;
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
     HWY_ALIGN T repeated[arity][hn::MaxLanes(d)];
     const std::int64_t advance[] = {b.in[I].step * lanes...};
     const F f{};
-    for (std::int64_t row = 0; row < b.rows; ++row) {
+    for (std::int64_t row = 0; row < rows; ++row) {
       const T* in[] = {row_of(d, b.in[I], row, repeated[I])...};
       T* const out = b.out + row * b.out_stride;
       std::int64_t i = 0;
-      for (; i + lanes <= b.cols; i += lanes) {
+      for (; i + lanes <= cols; i += lanes) {
         hn::StoreU(f(d, hn::LoadU(d, in[I])..., hn::Set(d, b.numbers[J])...), d, out + i);
         ((in[I] += advance[I]), ...);
       }
-      if (i == b.cols) continue;
-      const auto rest = static_cast<std::size_t>(b.cols - i);
+      if (i == cols) continue;
+      const auto rest = static_cast<std::size_t>(cols - i);
       store_first(d, f(d, load_first(d, in[I], rest)..., hn::Set(d, b.numbers[J])...), out + i, rest);
     }
   }

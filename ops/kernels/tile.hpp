@@ -59,16 +59,17 @@ template <class T>
 struct Block {
   struct Operand {
     const T* data;
-    std::int64_t stride, step;
+    std::int64_t stride;
+    std::int32_t step;
   };
   std::array<Operand, 3> in;
   T* out;  // may be one of the operands, with the same stride
-  std::int64_t out_stride, rows, cols;
+  std::int64_t out_stride;
   std::array<T, 2> numbers;  // the op's attributes
 };
 
 template <class T>
-using BlockKernel = void (*)(const Block<T>&);
+using BlockKernel = void (*)(const Block<T>&, std::int64_t rows, std::int64_t cols);
 
 /// For the instructions that this processor has. Null for a function that has no double.
 template <class T>
@@ -79,16 +80,17 @@ template <Fn fn, int arity, class Tile>
 void run_tile(const Tile& t) {
   using T = std::remove_reference_t<decltype(*t.out)>;
   static const BlockKernel<T> kernel = block_kernel<T>(fn);
-  Block<T> b{{}, t.out, t.out_stride, t.rows, t.cols, {}};
+  Block<T> b;
+  b.out = t.out, b.out_stride = t.out_stride;
   for (std::size_t i = 0; i < b.numbers.size() && i < t.attrs.size(); ++i)
     b.numbers[i] = static_cast<T>(std::bit_cast<double>(t.attrs[i]));
   bool dense = t.out_stride == t.cols;
   for (std::size_t i = 0; i < static_cast<std::size_t>(arity); ++i) {
-    b.in[i] = {t.in[i].data, t.in[i].stride, t.in[i].step};
-    dense = dense && t.in[i].stride == t.cols * t.in[i].step;
+    const auto& in = *t.in[i];
+    b.in[i] = {in.data, in.stride, in.step};
+    dense = dense && in.stride == t.cols * in.step;
   }
-  if (dense) b.cols = t.rows * t.cols, b.rows = 1;
-  kernel(b);
+  dense ? kernel(b, 1, t.rows * t.cols) : kernel(b, t.rows, t.cols);
 }
 
 /// An element-wise op of graph/op.hpp with these kernels for planned runs.
