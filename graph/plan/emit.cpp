@@ -37,6 +37,7 @@ class Emitter {
 
   Plan emit() {
     number_leaves();
+    number_results();
     find_lifetimes();
     plan_.nodes = static_cast<std::uint32_t>(d_.nodes.size());
     for (const Scalar& s : d_.scalars) plan_.scalars.push_back({s.tape, s.operands});
@@ -58,6 +59,21 @@ class Emitter {
       }
   }
 
+  // Results that are the whole of a storage, which then needs none in the arena.
+  void number_results() {
+    if (!d_.options.hand_out || !d_.options.place) return;
+    for (std::uint32_t i = 0; i < d_.wanted.size(); ++i) {
+      if (!d_.computed(d_.root(d_.wanted[i]))) continue;
+      const Layout l = d_.stored(d_.layout(d_.wanted[i]));
+      const std::int64_t size = d_.size(l.root);
+      if (!d_.computed(l.root) || !(l == dense(l.root, size)) || home_[l.root].storage != none) continue;
+      home_[l.root] = {
+          l.root, Ref::first_leaf + static_cast<std::uint32_t>(plan_.leaves.size() + plan_.handed.size()), 0};
+      plan_.handed.push_back(i);
+      plan_.handed_size += size;
+    }
+  }
+
   // Every storage from the first unit that writes to it to the last one that reads from it.
   void find_lifetimes() {
     const auto end = static_cast<std::uint32_t>(d_.units.size());
@@ -66,6 +82,7 @@ class Emitter {
     const auto touch = [&](Id root, std::uint32_t unit) {
       if (!d_.computed(root)) return;
       const Id storage = home(home(root).storage).storage;
+      if (home_[storage].base != Ref::arena) return;
       if (life_of[storage] == none) {
         life_of[storage] = static_cast<std::uint32_t>(lives.size());
         lives.push_back({storage, d_.size(storage), unit, unit});
@@ -110,6 +127,7 @@ class Emitter {
       const Layout& at = d_.place(h.storage);
       at.dense() ? static_cast<void>(h.offset += at.offset) : static_cast<void>(h.base = Home::in_rows);
     }
+    if (h.base != Home::in_rows && home_[h.storage].storage != none) h.base = home_[h.storage].base;
     return h;
   }
 

@@ -15,6 +15,9 @@ struct Options {
   bool group = true;   ///< equal work on different operands runs as one step
   bool place = true;   ///< values are computed where a concat or a product wants them
   bool reuse = true;   ///< storage serves again after its last reader
+  /// No pass: whoever runs the plan brings memory for results, which are then computed there where `place` is
+  /// on.
+  bool hand_out = false;
 };
 
 /// "plain", or names of passes to leave out, each after a minus: "-fuse,-group". Throws TapeError for others.

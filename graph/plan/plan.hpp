@@ -12,7 +12,8 @@
 
 namespace spool::plan {
 
-/// A place in one of the arrays that a run brings along: the arena, the scalars, or a leaf's data.
+/// A place in one of the arrays that a run brings along: the arena, the scalars, a leaf's data, or, after
+/// those of all leaves, the memory of a result.
 struct Ref {
   static constexpr std::uint32_t arena = 0, scalars = 1, first_leaf = 2;
   std::uint32_t base = arena;
@@ -116,9 +117,12 @@ struct Plan {
   std::vector<TileOps> tile_ops;
   std::vector<std::int64_t> attrs;
   std::vector<ScalarOp> scalars;
-  std::vector<std::uint32_t> leaves;   ///< nodes of the tape, in the order of their bases
-  std::vector<Block> results;          ///< of the wanted nodes, in order
+  std::vector<std::uint32_t> leaves;  ///< nodes of the tape, in the order of their bases
+  std::vector<Block> results;         ///< of the wanted nodes, in order
+  std::vector<std::uint32_t>
+      handed;  ///< which of them are computed in memory of their own, in the order of bases
   std::int64_t arena = 0, packed = 0;  ///< elements
+  std::int64_t handed_size = 0;        ///< elements of those results together
   std::int64_t work = 0;               ///< multiplications, about: whether threads are worth their while
   std::uint32_t nodes = 0;             ///< live nodes that it runs
 };

@@ -70,8 +70,8 @@ Leaf leaf_of(const Tape& tape, std::uint32_t id) {
 }
 
 template <class T>
-void Executor<T>::bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape,
-                       const LeafOf& leaf_of) {
+void Executor<T>::bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, const LeafOf& leaf_of,
+                       std::span<T* const> rooms) {
   arena_.reserve(static_cast<std::size_t>(plan.arena));
   memory.packed.reserve(static_cast<std::size_t>(plan.packed));
   memory.state.resize(plan.steps.size());
@@ -94,6 +94,7 @@ void Executor<T>::bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape
       }
     });
   }
+  for (const std::uint32_t i : plan.handed) bases_.push_back(rooms[i]);
   packed_.assign(plan.steps.size(), false);
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     if (const Leaf* leaf = packed_leaf(plan.steps[i], leaves_))

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 #include <vector>
 
 namespace spool::run {
@@ -47,21 +48,28 @@ void copy_block(const plan::Block& block, const T* data, T* to) {
 template <class T>
 class Executor {
  public:
-  /// Runs a plan on a tape of its structure, and hands each wanted value to `take` in order: take(i, block,
-  /// data), whose elements lie at data + block.at.offset. `team` may be null. Throws what evals throw.
-  template <class Take>
-  void run(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, Team* team, Take&& take) {
-    bind(plan, memory, tape, [&tape](std::uint32_t id) { return leaf_of(tape, id); });
+  /// Runs a plan on a tape of its structure, and puts each wanted value i to room(i), where it may be
+  /// computed. `team` may be null. Throws what evals throw; what is in the rooms then is of no use.
+  template <class Room>
+  void run(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, Team* team, Room&& room) {
+    rooms_.clear();
+    for (std::size_t i = 0; i < plan.results.size(); ++i) rooms_.push_back(room(i));
+    bind(
+        plan, memory, tape, [&tape](std::uint32_t id) { return leaf_of(tape, id); }, rooms_);
     execute(plan, memory, tape, team);
-    for (std::size_t i = 0; i < plan.results.size(); ++i)
-      take(i, plan.results[i], base(plan.results[i].at.base));
+    for (std::size_t i = 0; i < plan.results.size(); ++i) {
+      const plan::Block& block = plan.results[i];
+      if (base(block.at.base) + block.at.offset != rooms_[i])
+        copy_block(block, base(block.at.base), rooms_[i]);
+    }
   }
 
   // run() in parts, for who runs one plan over and over: bind() whenever leaves have moved to another place
   // or another version, execute() each time.
 
   using LeafOf = std::function<Leaf(std::uint32_t)>;  ///< by node of the tape
-  void bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, const LeafOf& leaf_of);
+  void bind(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, const LeafOf& leaf_of,
+            std::span<T* const> rooms = {});
   void execute(const plan::Plan& plan, PlanMemory<T>& memory, const Tape& tape, Team* team);
   const T* base(std::uint32_t b) const { return bases_[b]; }
 
@@ -74,6 +82,7 @@ class Executor {
   std::vector<const T*> bases_;
   std::vector<std::vector<T>> converted_;
   std::vector<Leaf> leaves_;
+  std::vector<T*> rooms_;  // of the results of a run
   std::size_t scratch_elements_ = 0;
   std::vector<bool> packed_;  // by step: whether it packs what is packed already
 };

@@ -45,6 +45,12 @@ class Values {
     t.resize(v.shape());
     return t;
   }
+  std::size_t count() const { return used_; }
+  /// Forgets all but the first n.
+  void keep(std::size_t n) {
+    boost::unordered::erase_if(slots_, [n](const auto& slot) { return slot.second >= n; });
+    used_ = std::min(used_, n);
+  }
   const Tensor* find(const Var& v) const {
     const auto it = slots_.find(v.id());
     return it == slots_.end() ? nullptr : &tensors_[it->second];
@@ -70,19 +76,19 @@ class Planned {
            RunStats& stats) {
     Entry& entry = find(tape, wanted, options, stats);
     const auto start = std::chrono::steady_clock::now();
-    const auto take = [&](std::size_t i, const plan::Block& block, const T* data) {
-      run::copy_block(block, data, values.slot(wanted[i], tape.dtype()).template as<T>().data());
+    const auto room = [&](std::size_t i) {
+      return values.slot(wanted[i], tape.dtype()).template as<T>().data();
     };
     if (entry.plan.work < least_shared_work) {
-      executor_.run(entry.plan, entry.memory, tape, nullptr, take);
+      executor_.run(entry.plan, entry.memory, tape, nullptr, room);
     } else {
       const run::Lease lease(threads);
-      executor_.run(entry.plan, entry.memory, tape, lease.team(), take);
+      executor_.run(entry.plan, entry.memory, tape, lease.team(), room);
     }
     stats.run_ns = nanoseconds_since(start);
     stats.steps = entry.plan.steps.size();
     stats.nodes = entry.plan.nodes;
-    stats.arena_bytes = executor_.bytes();
+    stats.arena_bytes = executor_.bytes() + static_cast<std::size_t>(entry.plan.handed_size) * sizeof(T);
     stats.packed_bytes = entry.memory.packed.bytes();
   }
 
@@ -136,7 +142,11 @@ void compute_plain(Tape& tape, std::span<const Var> wanted, Values& values) {
     values.slot(wanted[i], tape.dtype()) = Tensor(wanted[i].shape(), std::move(results[i]));
 }
 
-plan::Options options_of(const Tape& tape) { return plan::chosen_options(tape.options().plan); }
+plan::Options options_of(const Tape& tape) {
+  plan::Options options = plan::chosen_options(tape.options().plan);
+  options.hand_out = true;
+  return options;
+}
 
 // A planned run that fails is run again plainly, which says what is wrong and where.
 template <class T>
@@ -146,12 +156,14 @@ void compute(Tape& tape, std::span<const Var> wanted, const plan::Options& optio
   ++stats.runs;
   if (!options.plain && !tape.checks_finite()) {
     const int n = threads();
+    const std::size_t before = values.count();
     try {
       return planned.run(tape, wanted, options, n, values, stats);
     } catch (const InternalError&) {
       throw;
     } catch (const std::exception&) {
       ++stats.fallbacks;
+      values.keep(before);  // the others may be half computed
     }
   }
   compute_plain<T>(tape, wanted, values);
@@ -223,7 +235,8 @@ std::string Tape::explain_plan(std::span<const Var> wanted) {
 
 std::size_t predicted_bytes(Tape& tape, std::span<const Var> wanted) {
   for (const Var& v : wanted) tape.check(v, "predicted_bytes");
-  const std::int64_t elements = plan::make_plan(tape, wanted, options_of(tape)).arena;
+  const plan::Plan plan = plan::make_plan(tape, wanted, options_of(tape));
+  const std::int64_t elements = plan.arena + plan.handed_size;
   return static_cast<std::size_t>(elements) * (tape.dtype() == DType::f32 ? sizeof(float) : sizeof(double));
 }
 

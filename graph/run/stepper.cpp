@@ -51,9 +51,7 @@ class Planned {
   void refresh() {
     ready_ = false;
     executor_.run(fixed_, fixed_memory_, tape_, nullptr,
-                  [&](std::size_t i, const plan::Block& block, const T* data) {
-                    copy_block(block, data, values_[i].template as<T>().data());
-                  });
+                  [&](std::size_t i) { return values_[i].template as<T>().data(); });
     ++refreshed_;
     executor_.bind(plan_, memory_, tape_, [this](std::uint32_t id) -> Leaf {
       const auto at = std::ranges::find(folded_.fixed, id, &Var::id);

@@ -1,0 +1,87 @@
+// What runs hand out: results in memory of their own, which nothing but another run of the same tape writes
+// to.
+#include <spool/graph/error.hpp>
+#include <spool/graph/plan/plan.hpp>
+#include <spool/graph/run/predict.hpp>
+#include <spool/spool.hpp>
+
+#include "catch.hpp"
+
+using namespace spool;
+
+namespace {
+
+Tensor ramp(const Shape& shape, double step) {
+  Tensor t(shape, DType::f32);
+  for (std::size_t i = 0; i < t.size(); ++i) t.set(i, step * static_cast<double>(i));
+  return t;
+}
+
+}  // namespace
+
+TEST_CASE("a result that was copied stays what it was when the tape runs again") {
+  const Param w("w", ramp({6, 6}, 0.1));
+  Tape tape;
+  const Var x = tape.input(ramp({4, 6}, 1), "x");
+  const Var y = matmul(x, tape.param(w));
+  const Var g = grad(sum(y), {tape.param(w)})[0];
+  tape.run({y, g});
+  const Tensor y_then = tape.read(y), g_then = tape.read(g), y_copy = y_then, g_copy = g_then;
+  tape.set(x, ramp({4, 6}, 2));
+  tape.run({y, g});
+  CHECK(y_then == y_copy);
+  CHECK(g_then == g_copy);
+  CHECK_FALSE(tape.read(y) == y_then);
+  CHECK_FALSE(tape.read(g) == g_then);
+}
+
+TEST_CASE("results that share elements, and one that is asked for twice") {
+  for (const char* passes : {"", "-place", "plain"}) {
+    INFO(passes);
+    Tape tape({.plan = passes});
+    const Var x = tape.input(ramp({4, 6}, 1), "x");
+    const Var y = matmul(x, tape.input(ramp({6, 8}, 0.5), "w"));
+    const Var part = slice(y, 1, 2, 5), other = reshape(y, {8, 4}), sum_of_both = concat({y, x}, 1);
+    tape.run({part, y, other, y, sum_of_both, part});
+    const auto whole = tape.read(y).doubles(), joined = tape.read(sum_of_both).doubles();
+    CHECK(tape.read(other).doubles() == whole);
+    for (std::size_t r = 0; r < 4; ++r)
+      for (std::size_t c = 0; c < 14; ++c) {
+        CHECK(joined[r * 14 + c] == (c < 8 ? whole[r * 8 + c] : static_cast<double>(r * 6 + c - 8)));
+        if (c < 3) CHECK(tape.read(part).doubles()[r * 3 + c] == whole[r * 8 + c + 2]);
+      }
+    CHECK(whole[1] != 0);
+  }
+}
+
+TEST_CASE("results are computed where they are handed out, and count as memory for values") {
+  const Param w("w", ramp({64, 64}, 0.001));
+  Tape tape;
+  const Var y = matmul(tape.input(ramp({4, 64}, 1), "x"), tape.param(w));
+  const Var g = grad(sum(y), {tape.param(w)})[0];
+  const std::vector<Var> wanted{g, sum(g), y};
+  const plan::Plan handed = plan::make_plan(tape, wanted, {.hand_out = true}),
+                   kept = plan::make_plan(tape, wanted, {}),
+                   unplaced = plan::make_plan(tape, wanted, {.place = false, .hand_out = true});
+  CHECK(handed.handed == std::vector<std::uint32_t>{0, 1, 2});
+  CHECK(handed.handed_size == 64 * 64 + 1 + 4 * 64);
+  CHECK(handed.arena < 64 * 64);
+  for (const plan::Plan& p : {kept, unplaced}) {
+    CHECK(p.handed.empty());
+    CHECK(p.arena >= 64 * 64 + 1 + 4 * 64);
+  }
+  const std::size_t predicted = predicted_bytes(tape, wanted);
+  CHECK(predicted == static_cast<std::size_t>(handed.arena + handed.handed_size) * sizeof(float));
+  tape.run(wanted);
+  CHECK(tape.run_stats().arena_bytes == predicted);
+}
+
+TEST_CASE("a value that fails is not there when it is read again, and what was computed before is") {
+  Tape tape;
+  const Var table = tape.input(ramp({3, 2}, 1), "table");
+  const Var rows = take_rows(table, tape.tokens({2}, {0, 3}, "index"));
+  const Var fine = table + 1, late = rows * 2;
+  tape.run({fine});
+  for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(tape.read(late), TapeError);
+  CHECK(tape.read(fine).at(0) == 1);
+}
