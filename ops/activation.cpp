@@ -18,17 +18,21 @@ using kernels::Fn, kernels::tiled;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+constexpr OpDef sigmoid_grad_op = tiled<Fn::sigmoid_grad, 2>(
+    elementwise("sigmoid_grad", 2, map([](auto g, auto y) { return g * y * (1 - y); }),
+                [](const Step& s, Var g) -> Grads {
+                  return {s.needs(0) ? sigmoid_grad(g, s.in(1)) : Var{},
+                          s.needs(1) ? g * s.in(0) * (1 - 2 * s.in(1)) : Var{}};
+                }));
+
 // Only exp of numbers <= 0 is taken: it can't overflow, and e / (1 + e) keeps all digits of a tiny result.
-constexpr OpDef sigmoid_op =
-    tiled<Fn::sigmoid, 1>(elementwise("sigmoid", 1, map([](auto x) {
-                                        using std::exp;
-                                        const auto e = exp(x < 0 ? x : -x);
-                                        return (x < 0 ? e : decltype(x)(1)) / (1 + e);
-                                      }),
-                                      [](const Step& s, Var g) -> Grads {
-                                        const Var rest = 1 - s.out();
-                                        return {g * s.out() * rest};
-                                      }));
+constexpr OpDef sigmoid_op = tiled<Fn::sigmoid, 1>(
+    elementwise("sigmoid", 1, map([](auto x) {
+                  using std::exp;
+                  const auto e = exp(x < 0 ? x : -x);
+                  return (x < 0 ? e : decltype(x)(1)) / (1 + e);
+                }),
+                [](const Step& s, Var g) -> Grads { return {sigmoid_grad(g, s.out())}; }));
 
 // The result is non-zero exactly where the gradient passes.
 constexpr OpDef relu_op =
@@ -91,6 +95,7 @@ struct Composed {
 }  // namespace
 
 Var sigmoid(Operand x) { return record(sigmoid_op, x); }
+Var sigmoid_grad(Operand g, Operand y) { return record_broadcast(sigmoid_grad_op, {g, y}); }
 Var relu(Operand x) { return record(relu_op, x); }
 Var leaky_relu(Operand x, double slope) { return record(leaky_relu_op, {x}, {pack(slope)}); }
 Var elu(Operand x, double alpha) { return record(elu_op, {x}, {pack(alpha)}); }

@@ -12,6 +12,8 @@ namespace spool {
 
 /// 1 / (1 + exp(-x))
 Var sigmoid(Operand x);
+/// g y (1 - y): the gradient that sigmoid passes on, y being its result. One op, since every cell needs it.
+Var sigmoid_grad(Operand g, Operand y);
 /// log(sigmoid(x))
 Var log_sigmoid(Operand x);
 /// slope x + offset held within 0..1; gradient 0 at both bends. PyTorch's by default; Keras has slope 0.2,

@@ -146,12 +146,17 @@ constexpr OpDef cos_op =
                                   }),
                                   [](const Step& s, Var g) -> Grads { return {-(g * sin(s.in(0)))}; }));
 
-constexpr OpDef tanh_op = tiled<Fn::tanh, 1>(
-    elementwise("tanh", 1, map([](auto x) {
-                  using std::tanh;
-                  return tanh(x);
-                }),
-                [](const Step& s, Var g) -> Grads { return {g * (1 - s.out() * s.out())}; }));
+constexpr OpDef tanh_grad_op = tiled<Fn::tanh_grad, 2>(elementwise(
+    "tanh_grad", 2, map([](auto g, auto y) { return g * (1 - y * y); }), [](const Step& s, Var g) -> Grads {
+      return {s.needs(0) ? tanh_grad(g, s.in(1)) : Var{}, s.needs(1) ? -2 * (g * s.in(0) * s.in(1)) : Var{}};
+    }));
+
+constexpr OpDef tanh_op =
+    tiled<Fn::tanh, 1>(elementwise("tanh", 1, map([](auto x) {
+                                     using std::tanh;
+                                     return tanh(x);
+                                   }),
+                                   [](const Step& s, Var g) -> Grads { return {tanh_grad(g, s.out())}; }));
 
 constexpr OpDef erf_op =
     tiled<Fn::erf, 1>(elementwise("erf", 1, map([](auto x) {
@@ -239,6 +244,7 @@ Var floor(Operand x) { return record(floor_op, x); }
 Var sin(Operand x) { return record(sin_op, x); }
 Var cos(Operand x) { return record(cos_op, x); }
 Var tanh(Operand x) { return record(tanh_op, x); }
+Var tanh_grad(Operand g, Operand y) { return record_broadcast(tanh_grad_op, {g, y}); }
 Var erf(Operand x) { return record(erf_op, x); }
 
 Var minimum(Operand a, Operand b) { return record_broadcast(minimum_op, {a, b}); }

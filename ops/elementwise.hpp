@@ -34,6 +34,8 @@ Var floor(Operand x);  ///< No gradient.
 Var sin(Operand x);
 Var cos(Operand x);
 Var tanh(Operand x);
+/// g (1 - y^2): the gradient that tanh passes on, y being its result. One op, since every cell needs it.
+Var tanh_grad(Operand g, Operand y);
 Var erf(Operand x);
 
 /// The smaller or larger of two; NaN when either is. Equal operands get half of the gradient each.

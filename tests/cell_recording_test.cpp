@@ -201,28 +201,27 @@ TEST_CASE("two steps and their gradient are recorded in this order") {
   CHECK(gradient_ops<Rnn>({}) ==
         "input constant slice reshape param permute matmul param permute matmul add param param add "
         "broadcast add tanh slice reshape matmul matmul add add tanh reshape reshape concat sum reshape "
-        "constant reshape broadcast slice slice reshape reshape mul constant sub mul matmul permute "
-        "matmul add matmul mul sub mul add sum reshape permute matmul add matmul add");
+        "constant reshape broadcast slice slice reshape reshape tanh_grad matmul permute matmul add matmul "
+        "tanh_grad add sum reshape permute matmul add matmul add");
   CHECK(gradient_ops<Lstm>({}) ==
         "input constant slice reshape param permute matmul param permute matmul add param param add "
         "broadcast add slice slice slice slice sigmoid sigmoid tanh mul mul add sigmoid tanh mul slice "
         "reshape matmul matmul add add slice slice slice slice sigmoid sigmoid tanh mul mul add sigmoid "
-        "tanh mul reshape reshape concat sum reshape constant reshape broadcast slice slice reshape "
-        "reshape mul mul mul constant sub mul sub mul mul mul mul mul mul mul sub mul sub mul mul sub "
-        "mul mul place place place place concat matmul permute matmul add matmul mul mul mul sub mul add "
-        "sub mul mul mul mul mul mul sub mul sub mul mul sub mul mul place place place place concat add "
-        "sum reshape permute matmul add matmul add");
+        "tanh mul reshape reshape concat sum reshape constant reshape broadcast slice slice reshape reshape "
+        "mul mul tanh_grad sigmoid_grad mul mul mul mul tanh_grad sigmoid_grad sigmoid_grad place place "
+        "place place concat matmul permute matmul add matmul mul mul tanh_grad add sigmoid_grad mul mul mul "
+        "tanh_grad sigmoid_grad sigmoid_grad place place place place concat add sum reshape permute matmul "
+        "add matmul add");
   CHECK(gradient_ops<Gru>({}) ==
-        "input constant slice reshape param permute matmul param permute matmul slice slice add param "
-        "param add slice broadcast add sigmoid slice slice slice slice broadcast add slice slice "
-        "broadcast add mul add tanh mul constant sub mul add slice reshape matmul matmul slice slice add "
-        "add sigmoid slice slice slice add slice add mul add tanh mul sub mul add reshape reshape concat "
-        "sum reshape constant reshape broadcast slice slice reshape reshape mul mul neg mul mul add add "
-        "mul sub mul mul mul place place place place concat constant sub mul mul place concat matmul "
-        "permute matmul add concat permute matmul mul mul neg mul add mul sub mul mul mul add sum "
-        "reshape place place add sum reshape place place place place concat sub mul mul add sum reshape "
-        "place constant concat constant concat add concat add place concat permute matmul add concat "
-        "permute matmul add");
+        "input constant slice reshape param permute matmul param permute matmul slice slice add param param "
+        "add slice broadcast add sigmoid slice slice slice slice broadcast add slice slice broadcast add "
+        "mul add tanh mul constant sub mul add slice reshape matmul matmul slice slice add add sigmoid "
+        "slice slice slice add slice add mul add tanh mul sub mul add reshape reshape concat sum reshape "
+        "constant reshape broadcast slice slice reshape reshape mul mul neg mul mul add add tanh_grad mul "
+        "mul place place place place concat sigmoid_grad place concat matmul permute matmul add concat "
+        "permute matmul mul mul neg mul add tanh_grad mul mul add sum reshape place place add sum reshape "
+        "place place place place concat sigmoid_grad add sum reshape place constant concat constant concat "
+        "add concat add place concat permute matmul add concat permute matmul add");
 }
 
 TEST_CASE("a step costs as many nodes as its equations have") {

@@ -75,6 +75,12 @@ BlockKernel<T> arithmetic(Fn fn) {
       return map<T, 2>([](auto, auto x, auto y) HWY_ATTR { return hn::Mul(x, y); });
     case Fn::div:
       return map<T, 2>([](auto, auto x, auto y) HWY_ATTR { return hn::Div(x, y); });
+    case Fn::sigmoid_grad:
+      return map<T, 2>([](auto d, auto g, auto y)
+                           HWY_ATTR { return hn::Mul(hn::Mul(g, y), hn::Sub(hn::Set(d, T(1)), y)); });
+    case Fn::tanh_grad:
+      return map<T, 2>([](auto d, auto g, auto y)
+                           HWY_ATTR { return hn::Mul(g, hn::Sub(hn::Set(d, T(1)), hn::Mul(y, y))); });
     case Fn::neg:
       return map<T, 1>([](auto, auto x) HWY_ATTR { return hn::Neg(x); });
     case Fn::square:

@@ -38,6 +38,8 @@ enum class Fn : std::uint8_t {
   ge,
   logical_and,
   logical_or,
+  sigmoid_grad,
+  tanh_grad,
   // only in float
   exp,
   expm1,

@@ -26,6 +26,10 @@ std::vector<OpRow> activation_rows() {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   std::vector<OpRow> rows{
       activation("sigmoid", sigmoid, logistic, {}, 6),
+      {.name = "sigmoid_grad",
+       .f = [](Tape&, const Vars& in) { return sigmoid_grad(in[0], in[1]); },
+       .samples = binary(),
+       .reference = each([](double g, double y) { return g * y * (1 - y); })},
       activation("log_sigmoid", log_sigmoid, [](double x) { return std::log(logistic(x)); }),
       activation(
           "hard_sigmoid", [](Operand x) { return hard_sigmoid(x); },

@@ -85,6 +85,7 @@ std::vector<OpRow> elementwise_rows() {
       function("sin", sin, unary(-4, 4), std::sin),
       function("cos", cos, unary(-4, 4), std::cos),
       function("tanh", tanh, unary(-4, 4), std::tanh),
+      of_two("tanh_grad", tanh_grad, [](double g, double y) { return g * (1 - y * y); }),
       function("erf", erf, unary(-3, 3), std::erf),
       function(
           "logical_not", logical_not, {{{whole({4}, 2)}}, {{whole({0}, 2)}}},
