@@ -1,5 +1,5 @@
-// The long product C = A^T B. A block of rows is gathered from the runs; its left part is packed for tiles of
-// C's rows, its right part panel by panel, and all of this thread's C takes the block in.
+// The long product C = A^T B. A block of rows is gathered from the runs; its left part is packed in panels of
+// some columns, its right part panel by panel, and all of this thread's C takes the block in.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "spool/ops/kernels/packed_long.cpp"
 #include <spool/ops/kernels/packed.hpp>
@@ -32,9 +32,10 @@ namespace spool::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
+// The right panel of a block and the left lines that a tile reads fit into the first cache together.
 template <class T>
-constexpr Int long_k_block = 256 * 4 / static_cast<Int>(sizeof(T));
-constexpr Int long_m_block = 256;
+constexpr Int long_k_block = 128 * 4 / static_cast<Int>(sizeof(T));
+constexpr Int long_m_block = 512;
 constexpr Int part_rows = 8;
 
 /// Parts are panels of C's columns, or groups of its rows; each thread packs the other side whole.
@@ -49,17 +50,10 @@ Int long_parts(Int m, Int n) {
   return by_columns<T>(m, n) ? (n + panel_width<T> - 1) / panel_width<T> : (m + part_rows - 1) / part_rows;
 }
 
-/// A piece of the packed left operand has `height` elements of each row. Pieces lie a line further apart than
-/// they need, or their lines would all meet in a few sets of the first cache.
-template <class T>
-Int piece_size(Int rows) {
-  return rows_for(panel_vectors) * rows + line<T>;
-}
-
 template <class T>
 Int long_scratch(Int m, Int /*n*/) {
-  const Int pieces = Even(std::min(m, long_m_block), rows_for(panel_vectors)).pieces;
-  return pieces * piece_size<T>(long_k_block<T>) + long_k_block<T> * panel_width<T> + 2 * line<T>;
+  const Int left = (std::min(m, long_m_block) + left_width<T> - 1) / left_width<T> * left_width<T>;
+  return (left + panel_width<T>)*long_k_block<T> + 2 * line<T>;
 }
 
 /// Rows of A and B, gathered from the runs.
@@ -88,36 +82,24 @@ struct Cursor {
   }
 };
 
-/// `columns` of each row from `column` on, one row after the other, each filled up to `width` with zeros.
+/// Fills up to `width` elements: n that are copied, then zeros.
 template <class T>
-void gather_columns(const T* const* rows, Int count, Int column, Int columns, Int width, T* to) {
-  if (columns == panel_width<T>) {
-    for (Int i = 0; i < count; ++i, to += width) std::copy_n(rows[i] + column, panel_width<T>, to);
-    return;
-  }
-  for (Int i = 0; i < count; ++i, to += width)
-    std::fill_n(std::copy_n(rows[i] + column, columns, to), width - columns, T(0));
+void copy_filled(const T* from, Int n, Int width, T* to) {
+  const hn::ScalableTag<T> d;
+  Int i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+  for (; i < n; ++i) to[i] = from[i];
+  for (; i < width; ++i) to[i] = T(0);
 }
 
-/// Columns [begin, end) of the rows, cut into pieces of tiles' heights. Whole rows are read, in order. A
-/// piece of a row is written with a few elements too many, over which the next row is written.
+/// Columns [begin, end) of the rows, in panels of some columns. Whole rows are read, in order.
 template <class T>
-void gather_left(const T* const* rows, Int count, Int begin, Int end, const Even& heights, T* to) {
-  constexpr Int most = 8;
-  static_assert(rows_for(panel_vectors) <= most);
-  const Int size = piece_size<T>(count);
-  for (Int k = 0; k < count; ++k) {
-    Int column = begin;
-    for (Int piece = 0; piece < heights.pieces; ++piece) {
-      const Int height = heights.size(piece);
-      T* const at = to + piece * size + k * height;
-      if (column + most <= end && k + 1 < count)
-        std::copy_n(rows[k] + column, most, at);
-      else
-        std::copy_n(rows[k] + column, height, at);
-      column += height;
+void gather_left(const T* const* rows, Int count, Int begin, Int end, T* to) {
+  for (Int k = 0; k < count; ++k, to += left_width<T>)
+    for (Int i = begin, panel = 0; i < end; i += left_width<T>, ++panel) {
+      const Int columns = std::min(left_width<T>, end - i);
+      copy_filled(rows[k] + i, columns, columns, to + panel * left_width<T> * count);
     }
-  }
 }
 
 template <class T>
@@ -138,26 +120,23 @@ struct Target {
   Int i0, i1, j0, j1;  // the part of C
 };
 
-/// C's rows [i0, i1) take the block in; `left` and `right` are room for its packed operands.
+/// Rows [i0, i1) of C's panel at column j take in a block of k rows, whose packed operands are given.
 template <class T>
-void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* right) {
-  const Even heights(o.i1 - o.i0, rows_for(panel_vectors));
-  gather_left(block.a, block.rows, o.i0, o.i1, heights, left);
-  for (Int j = o.j0; j < o.j1; j += panel_width<T>) {
-    const Int columns = std::min(panel_width<T>, o.j1 - j);
-    const Int vectors = (columns + lanes<T> - 1) / lanes<T>;
-    gather_columns(block.b, block.rows, j, columns, vectors * lanes<T>, right);
-    Int i = o.i0;
+void multiply(const Target<T>& o, Int j, Int columns, Int k, bool begun, const T* left, const T* right) {
+  const Int vectors = (columns + lanes<T> - 1) / lanes<T>;
+  for (Int panel = o.i0; panel < o.i1; panel += left_width<T>, left += left_width<T> * k) {
+    const Even heights(std::min(left_width<T>, o.i1 - panel), rows_for(panel_vectors));
+    Int i = 0;
     for (Int piece = 0; piece < heights.pieces; ++piece) {
       const Int height = heights.size(piece);
       T* c[most_rows];
-      for (Int r = 0; r < height; ++r) c[r] = o.c + (i + r) * o.ldc;
+      for (Int r = 0; r < height; ++r) c[r] = o.c + (panel + i + r) * o.ldc;
       const Tile<T> t{.rows = nullptr,
                       .from = 0,
-                      .left = left + piece * piece_size<T>(block.rows),
+                      .left = left + i,
                       .right = right,
                       .right_next = 0,
-                      .k = block.rows,
+                      .k = k,
                       .add = begun ? c : nullptr,
                       .c = c,
                       .column = j};
@@ -168,6 +147,18 @@ void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* 
         edge_tile(run, t, height, columns);
       i += height;
     }
+  }
+}
+
+/// C's rows [i0, i1) take the block in; `left` and `right` are room for its packed operands.
+template <class T>
+void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* right) {
+  gather_left(block.a, block.rows, o.i0, o.i1, left);
+  for (Int j = o.j0; j < o.j1; j += panel_width<T>) {
+    const Int columns = std::min(panel_width<T>, o.j1 - j);
+    const Int width = (columns + lanes<T> - 1) / lanes<T> * lanes<T>;
+    for (Int k = 0; k < block.rows; ++k) copy_filled(block.b[k] + j, columns, width, right + k * width);
+    multiply(o, j, columns, block.rows, begun, left, right);
   }
 }
 
@@ -193,8 +184,7 @@ void long_product(std::span<const Run<T>> runs, Int m, Int n, Int ldc, T* c, boo
 
   const Even k_blocks(rows, long_k_block<T>), m_blocks(part.i1 - part.i0, long_m_block);
   T* const left = aligned(scratch);
-  const Int pieces = Even(std::min(m, long_m_block), rows_for(panel_vectors)).pieces;
-  T* const right = aligned(left + pieces * piece_size<T>(long_k_block<T>));
+  T* const right = left + long_scratch<T>(m, n) - 2 * line<T> - long_k_block<T> * panel_width<T>;
   Cursor<T> cursor{runs};
   Block<T> block;
   for (Int b = 0; b < k_blocks.pieces; ++b) {

@@ -49,6 +49,9 @@ constexpr Int panel_width = panel_vectors* lanes<T>;
 template <class T>
 constexpr Int line = 64 / static_cast<Int>(sizeof(T));  // elements in a cache line
 
+template <class T>
+constexpr Int left_width = 3 * line<T>;  // of a panel of a packed left operand: an odd number of lines
+
 /// Rows of a tile of so many vectors.
 constexpr int rows_for(int vectors) { return std::min(most_rows, most_sums / vectors); }
 
@@ -67,7 +70,7 @@ template <class T>
 struct Tile {
   const T* const* rows;  // R rows of the left operand; element k of the tile is column from + k
   Int from;
-  const T* left;   // or the left operand is packed: [k][R]
+  const T* left;   // or the left operand is packed: R columns of [k][left_width]
   const T* right;  // a panel [k][V * lanes]
   Int right_next;  // from there to the next panel
   Int k;
@@ -75,10 +78,8 @@ struct Tile {
   T* const* c;          // R rows
   Int column;           // of add and c
 
-  // What the next tiles need comes into the cache meanwhile: the lines at ahead + k * ahead_step or, when the
-  // left operand is packed, the line at ahead_rows[k] + ahead_step.
+  // What the next tiles need comes into the cache meanwhile: the lines at ahead + k * ahead_step.
   const T* ahead = nullptr;
-  const T* const* ahead_rows = nullptr;
   Int ahead_step = 0;
 };
 
@@ -108,7 +109,8 @@ void tile(const Tile<T>& t) {
   const T *right = t.right, *ahead = t.ahead;
   const Int next = t.right_next, n = t.k, step = t.ahead_step;
   for (Int k = 0; k < n; ++k) {
-    const auto x = [&](int i) HWY_ATTR { return hn::Set(d, Packed ? row[0][k * R + i] : row[i][k]); };
+    const Int at = Packed ? k * left_width<T> : k;
+    const auto x = [&](int i) HWY_ATTR { return hn::Set(d, Packed ? row[0][at + i] : row[i][at]); };
     const auto w = [&](int j) HWY_ATTR {
       Vec v = hn::Load(d, right + j / V * next + j % V * lanes<T>);
       load_once(v);
@@ -130,9 +132,7 @@ void tile(const Tile<T>& t) {
       }
     }
     right += width;
-    if constexpr (Packed && Lines > 0) {
-      __builtin_prefetch(t.ahead_rows[k] + step, 0, 2);
-    } else if constexpr (Lines > 0) {
+    if constexpr (Lines > 0) {
       SPOOL_UNROLL for (int l = 0; l < Lines; ++l) __builtin_prefetch(ahead + l * line<T>, 0, 2);
       ahead += step;
     }
