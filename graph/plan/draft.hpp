@@ -9,6 +9,7 @@
 #include <spool/graph/plan/options.hpp>
 #include <spool/graph/tape.hpp>
 
+#include <boost/container/small_vector.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <deque>
@@ -80,8 +81,8 @@ struct Scalar {
 /// Work that runs as one step: a cluster or several of one program, products with one right operand, ...
 struct Unit {
   Role role;
-  std::vector<std::uint32_t> members;  ///< nodes; clusters where role is elementwise
-  Id last = 0;                         ///< the latest recorded node in it; earlier ones run first
+  boost::container::small_vector<std::uint32_t, 1> members;  ///< nodes; clusters where role is elementwise
+  Id last = 0;  ///< the latest recorded node in it; earlier ones run first
 };
 
 struct Draft {

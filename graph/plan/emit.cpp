@@ -79,18 +79,18 @@ class Emitter {
     const auto end = static_cast<std::uint32_t>(d_.units.size());
     std::vector<Lifetime> lives;
     std::vector<std::uint32_t> life_of(d_.nodes.size(), none);
-    const auto touch = [&](Id root, std::uint32_t unit) {
-      if (!d_.computed(root)) return;
-      const Id storage = home(home(root).storage).storage;
-      if (home_[storage].base != Ref::arena) return;
-      if (life_of[storage] == none) {
-        life_of[storage] = static_cast<std::uint32_t>(lives.size());
+    const auto touch = [&](Id root, std::uint32_t unit) {  // units come in their order
+      const Id storage = home(root).storage;
+      std::uint32_t& life = life_of[storage];
+      if (life == none) {
+        if (home(storage).base != Ref::arena) return;
+        life = static_cast<std::uint32_t>(lives.size());
         lives.push_back({storage, d_.size(storage), unit, unit});
       }
-      lives[life_of[storage]].last = std::max(lives[life_of[storage]].last, unit);
+      lives[life].last = unit;
     };
     for (std::uint32_t u = 0; u < end; ++u) {
-      const std::vector<std::uint32_t>& members = d_.units[u].members;
+      const auto& members = d_.units[u].members;
       if (d_.units[u].role == Role::elementwise) {
         for (const std::uint32_t m : members)
           for (const Layout& l : d_.clusters[m].inputs) touch(l.root, u);

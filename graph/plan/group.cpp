@@ -29,8 +29,11 @@ class Grouper {
   }
 
   void group() {
-    if (d_.options.group)
-      for (const std::vector<Index>& kind : kinds()) join(kind);
+    if (d_.options.group) {
+      std::vector<std::vector<Index>> all = kinds();
+      join_equals(all);
+      for (const std::vector<Index>& kind : all) join(kind);
+    }
     sort();
     rebuild();
   }
@@ -133,6 +136,19 @@ class Grouper {
     const Layout b = d_.layout(d_.in(m)[1]);
     return Kind{1,        b.root,         b.offset,          b.rows,        b.cols,
                 b.stride, d_.attrs(m)[1], d_.nodes[m].count, d_.segment(m), product_cols(d_, m)};
+  }
+
+  // Joins the kinds whose units have as many others before them on the longest way: none of them waits for
+  // another, and joining them leaves all these counts as they are.
+  void join_equals(std::vector<std::vector<Index>>& kinds) {
+    is_kind_.assign(d_.units.size(), true);
+    sort();
+    is_kind_.assign(d_.units.size(), false);
+    std::erase_if(kinds, [&](const std::vector<Index>& kind) {
+      if (std::ranges::any_of(kind, [&](Index u) { return depth_[u] != depth_[kind[0]]; })) return false;
+      for (std::size_t i = 1; i < kind.size(); ++i) next_[kind[i - 1]] = kind[i], group_[kind[i]] = kind[0];
+      return true;
+    });
   }
 
   void join(const std::vector<Index>& kind) {

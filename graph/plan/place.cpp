@@ -21,8 +21,8 @@ class Placer {
     find_readers();
     taken_.assign(d_.nodes.size(), false);
     for (const Unit& u : d_.units)
-      if (u.role == Role::product || u.role == Role::long_product)
-        for (const Id n : u.members) add_in_place(n);
+      for (const Id n : u.members)
+        if (adds(u.role, n)) add_in_place(n);
     for (auto u = d_.units.rbegin(); u != d_.units.rend(); ++u)
       if (u->role == Role::concat) fill_concat(u->members[0]);
     for (const Unit& u : d_.units) {
@@ -36,7 +36,16 @@ class Placer {
     std::uint32_t unit, member, operand;
   };
 
+  // Of those values that may have another place.
   void find_readers() {
+    may_move_.assign(d_.nodes.size(), false);
+    for (const Unit& u : d_.units)
+      for (const std::uint32_t m : u.members) {
+        if (u.role == Role::concat)
+          for (const Id o : d_.in(m)) may_move_[d_.root(o)] = true;
+        else if (adds(u.role, m))
+          may_move_[d_.root(d_.in(m).back())] = true;
+      }
     end_.assign(d_.nodes.size() + 1, 0);
     for_each_read([&](Id root, const Reader&) { ++end_[root + 1]; });
     std::partial_sum(end_.begin(), end_.end(), end_.begin());
@@ -48,14 +57,21 @@ class Placer {
   }
   template <class F>
   void for_each_read(F&& f) const {
+    const auto read = [&](Id root, const Reader& r) {
+      if (may_move_[root]) f(root, r);
+    };
     for (std::uint32_t u = 0; u < d_.units.size(); ++u)
       for (const std::uint32_t m : d_.units[u].members) {
         std::uint32_t i = 0;
         if (d_.units[u].role == Role::elementwise)
-          for (const Layout& l : d_.clusters[m].inputs) f(l.root, Reader{u, m, i++});
+          for (const Layout& l : d_.clusters[m].inputs) read(l.root, {u, m, i++});
         else
-          for (const Id o : d_.in(m)) f(d_.root(o), Reader{u, m, i++});
+          for (const Id o : d_.in(m)) read(d_.root(o), {u, m, i++});
       }
+  }
+  // Whether a product adds its last operand.
+  bool adds(Role role, std::uint32_t n) const {
+    return (role == Role::product || role == Role::long_product) && d_.nodes[n].count % 2 == 1;
   }
   Role role(const Reader& r) const { return d_.units[r.unit].role; }
   std::uint32_t segment(const Reader& r) const {
@@ -81,7 +97,6 @@ class Placer {
 
   // The operand that a product adds is overwritten by the result, when nobody else reads it.
   void add_in_place(Id n) {
-    if (d_.nodes[n].count % 2 == 0) return;
     const Layout l = d_.layout(d_.in(n).back());
     if (!d_.computed(l.root) || wanted_[l.root] || !l.dense() || l.size() != d_.size(n)) return;
     if (l.size() == d_.size(l.root)) {
@@ -194,6 +209,7 @@ class Placer {
   Draft& d_;
   std::vector<std::uint32_t> end_;
   std::vector<Reader> readers_;
+  std::vector<char> may_move_;
   std::vector<bool> wanted_, taken_;
   boost::unordered_flat_map<Id, bool> only_added_;
 };

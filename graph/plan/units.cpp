@@ -41,6 +41,7 @@ class UnitMaker {
 
   bool readable(Id n, Role role, std::uint32_t i) const {
     const Id o = d_.in(n)[i];
+    if (d_.nodes[o].layout == none) return true;
     if (role == Role::product || role == Role::long_product) {
       const auto l = with_cols(d_.layout(o), row_length(d_, n, i));
       return l && l->step == 1 && (i != 1 || l->stride >= l->cols || l->rows == 1);
