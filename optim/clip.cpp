@@ -1,4 +1,5 @@
 #include <spool/graph/error.hpp>
+#include <spool/graph/run/divide.hpp>
 #include <spool/optim/clip.hpp>
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <vector>
 
 namespace spool {
 
@@ -33,35 +35,57 @@ double sum_of_squares(std::span<const float> x) {
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
+using Pointers = std::span<const Tensor* const>;
+
+// Of floats: the sums of pieces, added up in their order.
+double euclidean_norm(Pointers grads) {
+  std::array<double, run::most_pieces> sums{};
+  run::divide(
+      grads.size(), [&](std::size_t i) { return grads[i] == nullptr ? 0 : grads[i]->size(); },
+      [&](std::size_t piece, std::size_t i, std::size_t begin, std::size_t end) {
+        sums[piece] += sum_of_squares(grads[i]->as<float>().subspan(begin, end - begin));
+      });
+  return std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
+}
+
+// Calls f with the elements of each gradient.
+template <class F>
+void visit_all(Pointers grads, F&& f) {
+  for (const Tensor* g : grads)
+    if (g != nullptr) g->visit(f);
+}
+
 // Any norm. Elements are divided by the largest, so that no power overflows and not all underflow.
-double scaled_norm(std::span<const Tensor> grads, double norm_type) {
+double scaled_norm(Pointers grads, double norm_type) {
   double largest = 0;
-  for (const Tensor& g : grads)
-    g.visit([&](auto elements) {
-      for (const auto x : elements)
-        if (std::isnan(x) || std::abs(x) > largest) largest = std::abs(x);  // NaN stays
-    });
+  visit_all(grads, [&](auto elements) {
+    for (const auto x : elements)
+      if (std::isnan(x) || std::abs(x) > largest) largest = std::abs(x);  // NaN stays
+  });
   if (largest == 0 || !std::isfinite(largest) || std::isinf(norm_type)) return largest;
   double sum = 0;
-  for (const Tensor& g : grads)
-    g.visit([&](auto elements) {
-      for (const auto x : elements) {
-        const double ratio = std::abs(x) / largest;
-        sum += norm_type == 2 ? ratio * ratio : std::pow(ratio, norm_type);
-      }
-    });
+  visit_all(grads, [&](auto elements) {
+    for (const auto x : elements) {
+      const double ratio = std::abs(x) / largest;
+      sum += norm_type == 2 ? ratio * ratio : std::pow(ratio, norm_type);
+    }
+  });
   return largest * std::pow(sum, 1 / norm_type);
 }
 
 }  // namespace
 
-double grad_norm(std::span<const Tensor> grads, double norm_type) {
+double norm_of(Pointers grads, double norm_type) {
   check({.norm_type = norm_type});
-  if (norm_type != 2 || !std::ranges::all_of(grads, [](const Tensor& g) { return g.dtype() == DType::f32; }))
-    return scaled_norm(grads, norm_type);
-  double sum = 0;
-  for (const Tensor& g : grads) sum += sum_of_squares(g.as<float>());
-  return std::sqrt(sum);
+  const bool floats =
+      std::ranges::all_of(grads, [](const Tensor* g) { return g == nullptr || g->dtype() == DType::f32; });
+  return norm_type == 2 && floats ? euclidean_norm(grads) : scaled_norm(grads, norm_type);
+}
+
+double grad_norm(std::span<const Tensor> grads, double norm_type) {
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& g : grads) pointers.push_back(&g);
+  return norm_of(pointers, norm_type);
 }
 
 double clip_grad_norm(std::span<Tensor> grads, double max_norm, double norm_type) {

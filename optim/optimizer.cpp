@@ -1,4 +1,5 @@
 #include <spool/graph/error.hpp>
+#include <spool/graph/run/divide.hpp>
 #include <spool/ops/grad.hpp>
 #include <spool/optim/optimizer.hpp>
 
@@ -71,51 +72,71 @@ void Optimizer::check_params() const {
                        text(s.dtype, s.shape), text(s.param.dtype(), s.param.shape())));
 }
 
-void Optimizer::start(Gradients& gradients) const {
-  gradients.reached.assign(slots_.size(), 0);
-  while (gradients.values.size() < slots_.size()) {
-    const Slot& s = slots_[gradients.values.size()];
-    gradients.values.emplace_back(s.shape, s.dtype);
-  }
-}
-
 // A recording that runs again and again is differentiated once.
 void Optimizer::differentiate(Var loss) {
   Tape& tape = loss.tape();
   if (differentiated_ == loss) return;
   wrt_.clear();
   for (const Slot& s : slots_) wrt_.push_back(tape.param(s.param));
-  gradients_.resize(slots_.size());
-  grad(loss, wrt_, gradients_);
+  nodes_.resize(slots_.size());
+  grad(loss, wrt_, nodes_);
   differentiated_ = loss;
 }
 
-void Optimizer::run_and_add(Var loss, std::span<const Var> also) {
+void Optimizer::run(Var loss, std::span<const Var> also) {
   check_params();
-  Tape& tape = loss.tape();
   differentiate(loss);
   wanted_.assign(1, loss);
-  std::ranges::copy_if(gradients_, std::back_inserter(wanted_), reaches);
+  std::ranges::copy_if(nodes_, std::back_inserter(wanted_), reaches);
   if (wanted_.size() == 1) fail("the loss depends on none of the parameters, so there is nothing to learn");
   wanted_.insert(wanted_.end(), also.begin(), also.end());
-  tape.run(wanted_);
+  loss.tape().run(wanted_);
+}
 
-  if (accumulated_ == 0) start(waiting_);
+// As numbers of the parameter's dtype. `to` has a place for each slot, empty where no copy was needed yet.
+void Optimizer::copy(std::size_t slot, const Tensor& gradient, std::vector<Tensor>& to) const {
+  while (to.size() < slots_.size()) to.emplace_back(Shape{0}, slots_[to.size()].dtype);
+  to[slot].assign(gradient);
+}
+
+void Optimizer::take(std::size_t slot, const Tensor& gradient) {
+  gradients_[slot] = &gradient;
+  if (gradient.dtype() == slots_[slot].dtype) return;
+  copy(slot, gradient, copies_);
+  gradients_[slot] = &copies_[slot];
+}
+
+void Optimizer::add_run(Var loss) {
+  if (accumulated_ == 0) waits_.assign(slots_.size(), 0);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!reaches(gradients_[i])) continue;
-    const Tensor& g = tape.read(gradients_[i]);
-    waiting_.reached[i] ? add_to(waiting_.values[i], g) : waiting_.values[i].assign(g);
-    waiting_.reached[i] = 1;
+    if (!reaches(nodes_[i])) continue;
+    const Tensor& g = loss.tape().read(nodes_[i]);
+    waits_[i] ? add_to(waiting_[i], g) : copy(i, g, waiting_);
+    waits_[i] = 1;
   }
   ++accumulated_;
 }
 
-void Optimizer::step(Var loss) {
-  accumulate(loss);
-  apply();
+void Optimizer::update_by_run(Var loss) {
+  if (accumulated_ != 0) {
+    add_run(loss);
+    return apply();
+  }
+  gradients_.assign(slots_.size(), nullptr);
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (reaches(nodes_[i])) take(i, loss.tape().read(nodes_[i]));
+  update_all();
 }
 
-void Optimizer::accumulate(Var loss) { run_and_add(loss, {}); }
+void Optimizer::step(Var loss) {
+  run(loss, {});
+  update_by_run(loss);
+}
+
+void Optimizer::accumulate(Var loss) {
+  run(loss, {});
+  add_run(loss);
+}
 
 void Optimizer::discard() { accumulated_ = 0; }
 
@@ -124,59 +145,82 @@ void Optimizer::apply(Accumulated how) {
   check_params();
   const double factor = how == Accumulated::mean ? 1 / static_cast<double>(accumulated_) : 1;
   discard();
+  gradients_.assign(slots_.size(), nullptr);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!waiting_.reached[i]) fill(waiting_.values[i], 0);
-    if (factor != 1) scale(waiting_.values[i], factor);
+    if (!waits_[i]) continue;
+    if (factor != 1) scale(waiting_[i], factor);
+    gradients_[i] = &waiting_[i];
   }
-  update_all(waiting_);
+  update_all();
 }
 
 void Optimizer::apply(std::span<const Tensor> gradients) {
   check_params();
   if (gradients.size() != slots_.size())
     fail(fmt::format("apply: {} gradients for {} parameters", gradients.size(), slots_.size()));
-  start(given_);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& s = slots_[i];
     if (gradients[i].shape() != s.shape)
       throw ShapeError(fmt::format("{}: apply: the gradient of \"{}\" must be {}, not {}", name_,
                                    s.param.name(), s.shape.text(), gradients[i].shape().text()));
-    given_.values[i].assign(gradients[i]);
-    given_.reached[i] = 1;
   }
-  update_all(given_);
+  gradients_.assign(slots_.size(), nullptr);
+  for (std::size_t i = 0; i < slots_.size(); ++i) take(i, gradients[i]);
+  update_all();
 }
 
-void Optimizer::update_all(Gradients& gradients) {
+void Optimizer::update_all() {
   std::vector<std::string> unreached = std::move(last_.unreached);  // mostly the same as in the last step
-  unreached.resize(static_cast<std::size_t>(std::ranges::count(gradients.reached, 0)));
+  unreached.resize(static_cast<std::size_t>(std::ranges::count(gradients_, nullptr)));
   for (std::size_t i = 0, k = 0; i < slots_.size(); ++i)
-    if (!gradients.reached[i]) unreached[k++] = slots_[i].param.name();
+    if (gradients_[i] == nullptr) unreached[k++] = slots_[i].param.name();
   last_ = {};
   last_.unreached = std::move(unreached);
-  last_.grad_norm = grad_norm(gradients.values, clip_.norm_type);
-  if (!std::isfinite(last_.grad_norm)) return skip(gradients);
+  last_.grad_norm = norm_of(gradients_, clip_.norm_type);
+  if (!std::isfinite(last_.grad_norm)) return skip();
 
-  if (std::isfinite(clip_.value)) clip_grad_value(gradients.values, clip_.value);
-  if (std::isfinite(clip_.max_norm)) clip_grad_norm(gradients.values, clip_.max_norm, clip_.norm_type);
+  const double scale = clip();
+  params_.assign(slots_.size(), nullptr);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!gradients.reached[i]) continue;
+    if (gradients_[i] == nullptr) continue;
     ++slots_[i].step;
-    update(slots_[i], gradients.values[i]);
+    params_[i] = &slots_[i].param.edit();
   }
+  const auto size = [&](std::size_t i) { return params_[i] == nullptr ? 0 : params_[i]->size(); };
+  const auto part = [&](std::size_t, std::size_t i, std::size_t begin, std::size_t end) {
+    update(slots_[i], *params_[i], *gradients_[i], {begin, end, scale});
+  };
+  if (by_element_) return run::divide(slots_.size(), size, part);
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (params_[i] != nullptr) part(0, i, 0, size(i));
+}
+
+// Clips elements; what is to be multiplied for the norm is the result.
+double Optimizer::clip() {
+  double norm = last_.grad_norm;
+  if (std::isfinite(clip_.value)) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (gradients_[i] == nullptr) continue;
+      if (copies_.empty() || gradients_[i] != &copies_[i]) copy(i, *gradients_[i], copies_);
+      clip_grad_value({&copies_[i], 1}, clip_.value);
+      gradients_[i] = &copies_[i];
+    }
+    norm = norm_of(gradients_, clip_.norm_type);
+  }
+  return std::min(clip_.max_norm / (norm + 1e-6), 1.0);
 }
 
 // Reports which gradients are to blame that nothing is updated.
-void Optimizer::skip(const Gradients& gradients) {
+void Optimizer::skip() {
   last_.skipped = true;
   last_.reason = "the norm of the gradients is too large for a double";
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const std::size_t bad = count_non_finite(gradients.values[i]);
+    const std::size_t bad = gradients_[i] == nullptr ? 0 : count_non_finite(*gradients_[i]);
     if (bad == 0) continue;
     const std::string& param = slots_[i].param.name();
     if (last_.non_finite.empty())
       last_.reason = fmt::format("the gradient of \"{}\" has {} of {} elements that are not finite", param,
-                                 bad, gradients.values[i].size());
+                                 bad, gradients_[i]->size());
     last_.non_finite.push_back({param, bad});
   }
 }

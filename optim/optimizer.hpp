@@ -3,7 +3,8 @@
 // state that a checkpoint saves. An algorithm is one update rule (optim/update_rule.hpp).
 //
 // Invariants: an update changes either all parameters that the loss depends on, or nothing at all; it is the
-// same bits on every run. Gradients live in host memory only between accumulate() and apply().
+// same bits on every run, however many threads share it. step() reads gradients where the run left them;
+// copies are made only of what waits for apply().
 #pragma once
 
 #include <spool/graph/param.hpp>
@@ -50,15 +51,16 @@ class Optimizer {
 
   // --- updating -------------------------------------------------------------------------------------------
 
-  /// accumulate(loss), then apply(). Afterwards tape.value(loss) is the loss before the update.
+  /// What accumulate(loss) and apply() do. Afterwards tape.value(loss) is the loss before the update.
   void step(Var loss);
   /// The same, and the next state's numbers from that one run, which stand until the next step() or
   /// accumulate(). Any state will do: a tuple of Vars serves to ask for more values of the same run, read
   /// with tape.value().
   template <class S>
   const Carried<S>& step(Var loss, const S& next_state) {
-    const Carried<S>& carried = accumulate(loss, next_state);
-    apply();
+    run(loss, listed(next_state));
+    const Carried<S>& carried = carry(next_state);
+    update_by_run(loss);
     return carried;
   }
 
@@ -67,13 +69,9 @@ class Optimizer {
   void accumulate(Var loss);
   template <class S>
   const Carried<S>& accumulate(Var loss, const S& next_state) {
-    also_.clear();
-    for_each_var(next_state, [&](const Var& v) { also_.push_back(v); });
-    run_and_add(loss, also_);
-    auto* const carried = std::any_cast<Carried<S>>(&carried_);
-    if (carried == nullptr) return carried_.emplace<Carried<S>>(next_state);
-    carried->read(next_state);
-    return *carried;
+    run(loss, listed(next_state));
+    add_run(loss);
+    return carry(next_state);
   }
 
   /// Updates by the mean (or sum) of the gradients of all accumulate() calls since the last update. TapeError
@@ -127,7 +125,14 @@ class Optimizer {
     double* momentum;
   };
 
-  explicit Optimizer(std::string name) : name_(std::move(name)) {}
+  /// Some elements of a parameter, and by what their gradients are multiplied.
+  struct Part {
+    std::size_t begin, end;
+    double scale;
+  };
+
+  /// `by_element`: an update may be divided into parts, which several threads work on.
+  Optimizer(std::string name, bool by_element) : name_(std::move(name)), by_element_(by_element) {}
   void add_group(const Params& params, Knobs knobs, const std::vector<Buffer>& buffers);
   [[noreturn]] void fail(const std::string& what) const;
   std::size_t checked(int group) const;  // TapeError when there is no such group
@@ -137,35 +142,54 @@ class Optimizer {
     Knobs knobs;
     std::vector<Buffer> buffers;
   };
-  // Gradients by slot; where no loss depends on the parameter they are 0, and it is not reached.
-  struct Gradients {
-    std::vector<Tensor> values;
-    std::vector<char> reached;
-  };
 
-  virtual void update(Slot& slot, Tensor& gradient) = 0;
+  virtual void update(Slot& slot, Tensor& param, const Tensor& gradient, const Part& part) const = 0;
 
-  void run_and_add(Var loss, std::span<const Var> also);
+  template <class S>
+  std::span<const Var> listed(const S& state) {
+    also_.clear();
+    for_each_var(state, [&](const Var& v) { also_.push_back(v); });
+    return also_;
+  }
+  template <class S>
+  const Carried<S>& carry(const S& state) {
+    auto* const carried = std::any_cast<Carried<S>>(&carried_);
+    if (carried == nullptr) return carried_.emplace<Carried<S>>(state);
+    carried->read(state);
+    return *carried;
+  }
+
+  void run(Var loss, std::span<const Var> also);
   void differentiate(Var loss);
-  void start(Gradients& gradients) const;
-  void update_all(Gradients& gradients);
-  void skip(const Gradients& gradients);
+  void add_run(Var loss);
+  void update_by_run(Var loss);
+  void copy(std::size_t slot, const Tensor& gradient, std::vector<Tensor>& to) const;
+  void take(std::size_t slot, const Tensor& gradient);
+  void update_all();
+  double clip();
+  void skip();
   void check_params() const;
   std::vector<std::pair<std::string, double*>> knobs() const;
   std::string entry(std::size_t slot, const char* what) const;
 
   std::string name_;
+  bool by_element_;
   std::vector<Group> groups_;
   std::vector<Slot> slots_;
   Clip clip_;
-  Gradients waiting_, given_;  // for apply(): from accumulate(), from elsewhere
+  std::vector<Tensor> waiting_;  // by slot: sums of gradients, for apply()
+  std::vector<char> waits_;      // by slot: 0 where no loss depended on the parameter
   std::size_t accumulated_ = 0;
   StepReport last_;
 
   // Kept from one step to the next, so that a step needs no new memory.
-  Var differentiated_;                                // the loss that gradients_ are of
-  std::vector<Var> wrt_, gradients_, wanted_, also_;  // nodes; wrt_ and gradients_ by slot
-  std::any carried_;                                  // a Carried of some state
+  Var differentiated_;                            // the loss that nodes_ are the gradients of
+  std::vector<Var> wrt_, nodes_, wanted_, also_;  // nodes; wrt_ and nodes_ by slot
+  // The update at hand, by slot; null where no loss depends on the parameter.
+  std::vector<const Tensor*> gradients_;
+  std::vector<Tensor*> params_;
+  std::vector<Tensor> copies_;  // of gradients that can't serve as they are
+  std::any carried_;            // a Carried of some state
 };
 
 }  // namespace spool

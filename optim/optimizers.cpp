@@ -93,6 +93,7 @@ constexpr UpdateRule<SgdOptions> sgd_rule{
       if (o.momentum == 0) return {};
       return {{"momentum_buffer"}};
     },
+    .by_element = true,
     .update =
         []<class T>(const SgdOptions& o, const Update<T>& u) {
           const T lr = static_cast<T>(o.lr), momentum = static_cast<T>(o.momentum);
@@ -125,6 +126,7 @@ constexpr UpdateRule<RpropOptions> rprop_rule{
     .buffers = [](const RpropOptions& o) -> std::vector<Optimizer::Buffer> {
       return {{"prev"}, {"step_size", o.lr}};
     },
+    .by_element = true,
     .update =
         []<class T>(const RpropOptions& o, const Update<T>& u) {
           const auto [least, most] = o.step_sizes;
@@ -153,6 +155,7 @@ constexpr UpdateRule<RmsPropOptions> rmsprop_rule{
       if (o.momentum > 0) buffers.push_back({"momentum_buffer"});
       return buffers;
     },
+    .by_element = true,
     .update =
         []<class T>(const RmsPropOptions& o, const Update<T>& u) {
           const Average<T> mean(o.alpha);
@@ -189,6 +192,7 @@ constexpr UpdateRule<AdagradOptions> adagrad_rule{
     .buffers = [](const AdagradOptions& o) -> std::vector<Optimizer::Buffer> {
       return {{"sum", o.initial_accumulator_value}};
     },
+    .by_element = true,
     .update =
         []<class T>(const AdagradOptions& o, const Update<T>& u) {
           const T lr = static_cast<T>(o.lr / (1 + (u.step - 1) * o.lr_decay)), eps = static_cast<T>(o.eps);
@@ -208,6 +212,7 @@ constexpr UpdateRule<AdadeltaOptions> adadelta_rule{
     .buffers = [](const AdadeltaOptions&) -> std::vector<Optimizer::Buffer> {
       return {{"square_avg"}, {"acc_delta"}};
     },
+    .by_element = true,
     .update =
         []<class T>(const AdadeltaOptions& o, const Update<T>& u) {
           const Average<T> mean(o.rho);
@@ -228,6 +233,7 @@ constexpr UpdateRule<AdamOptions> adam_rule{
     .name = "Adam",
     .limits = adam_limits<AdamOptions>,
     .buffers = adam_buffers<AdamOptions>,
+    .by_element = true,
     .update = []<class T>(const AdamOptions& o, const Update<T>& u) { adam_update(o, u); },
 };
 
@@ -236,6 +242,7 @@ constexpr UpdateRule<AdamWOptions> adamw_rule{
     .limits = adam_limits<AdamWOptions>,
     .buffers = adam_buffers<AdamWOptions>,
     .decoupled_decay = true,
+    .by_element = true,
     .update =
         []<class T>(const AdamWOptions& o, const Update<T>& u) {
           const T keep = static_cast<T>(1 - o.lr * o.weight_decay);
@@ -250,6 +257,7 @@ constexpr UpdateRule<AdamaxOptions> adamax_rule{
     .buffers = [](const AdamaxOptions&) -> std::vector<Optimizer::Buffer> {
       return {{"exp_avg"}, {"exp_inf"}};
     },
+    .by_element = true,
     .update =
         []<class T>(const AdamaxOptions& o, const Update<T>& u) {
           const Average<T> mean(o.betas[0]);
@@ -304,6 +312,7 @@ constexpr UpdateRule<RAdamOptions> radam_rule{
     .buffers = [](const RAdamOptions&) -> std::vector<Optimizer::Buffer> {
       return {{"exp_avg"}, {"exp_avg_sq"}};
     },
+    .by_element = true,
     .update =
         []<class T>(const RAdamOptions& o, const Update<T>& u) {
           const double power = std::pow(o.betas[1], u.step), correction = 1 - power;

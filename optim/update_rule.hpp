@@ -9,19 +9,18 @@
 
 #include <spool/optim/optimizer.hpp>
 
-#include <array>
+#include <algorithm>
 #include <span>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <vector>
 
 namespace spool {
 
-/// One parameter in the hands of its rule. T is the parameter's dtype.
+/// One parameter, or a part of it, in the hands of its rule. T is the parameter's dtype.
 template <class T>
 struct Update {
-  std::span<T> w;               ///< the parameter
+  std::span<T> w;               ///< the parameter; of a rule that is `by_element`, maybe a part of it
   std::span<const T> g;         ///< its gradient; weight_decay * w is added already, unless decoupled
   double step;                  ///< the number of this update of this parameter, from 1
   std::span<T* const> buffers;  ///< as the rule listed them
@@ -60,6 +59,9 @@ struct UpdateRule {
   Limits (*limits)(const O&) = nullptr;    ///< of the options besides lr and weight_decay
   Buffers (*buffers)(const O&) = nullptr;  ///< null: none
   bool decoupled_decay = false;            ///< the loop does weight decay itself
+  /// Each element of w and of the buffers changes by its own gradient alone, and no scalar buffer changes:
+  /// the loop may then be called for parts of a parameter, by several threads at once.
+  bool by_element = false;
   Loop update;
 };
 
@@ -76,7 +78,7 @@ class OptimizerOf final : public Optimizer {
   /// Throws TapeError for no parameters, a parameter given twice, or an option out of its range.
   explicit OptimizerOf(Params params, Options options = {})
       : OptimizerOf(std::vector<Group>{{std::move(params), std::move(options)}}) {}
-  explicit OptimizerOf(std::vector<Group> groups) : Optimizer(rule.name) {
+  explicit OptimizerOf(std::vector<Group> groups) : Optimizer(rule.name, rule.by_element) {
     if (groups.empty()) add_group({}, {}, {});
     options_.reserve(groups.size());  // addresses of options are kept
     for (Group& g : groups) {
@@ -106,25 +108,45 @@ class OptimizerOf final : public Optimizer {
       return nullptr;
   }
 
-  void update(Slot& slot, Tensor& gradient) override {
+  void update(Slot& slot, Tensor& param, const Tensor& gradient, const Part& part) const override {
     const Options& o = options_[slot.group];
-    slot.param.edit().visit([&]<class T>(std::span<T> w) {
-      const std::span<T> g = gradient.as<T>();
-      if (!rule.decoupled_decay && o.weight_decay != 0)
-        for (std::size_t i = 0; i < w.size(); ++i) g[i] += static_cast<T>(o.weight_decay) * w[i];
-      auto& buffers = std::get<std::vector<T*>>(buffers_);
-      buffers.clear();
-      for (Tensor& b : slot.buffers) buffers.push_back(b.as<T>().data());
-      const Update<T> u{w, g, static_cast<double>(slot.step), buffers};
-      if constexpr (std::is_same_v<T, float>)
-        rule.update.f32(o, u);
-      else
-        rule.update.f64(o, u);
+    const double decay = rule.decoupled_decay ? 0 : o.weight_decay;
+    const bool changes = part.scale != 1 || decay != 0;
+    param.visit([&]<class T>(std::span<T> all) {
+      // Kept by each thread, so that a step needs no new memory.
+      thread_local std::vector<T> changed;
+      thread_local std::vector<T*> buffers;
+      const std::size_t most = changes && rule.by_element ? room : part.end - part.begin;
+      for (std::size_t begin = part.begin; begin < part.end; begin += most) {
+        const std::size_t n = std::min(most, part.end - begin);
+        const std::span<T> w = all.subspan(begin, n);
+        std::span<const T> g = gradient.as<T>().subspan(begin, n);
+        if (changes) {
+          changed.resize(std::max(changed.size(), n));
+          for (std::size_t i = 0; i < n; ++i) changed[i] = change(g[i], w[i], part.scale, decay);
+          g = std::span<const T>(changed).first(n);
+        }
+        buffers.clear();
+        for (Tensor& b : slot.buffers)
+          buffers.push_back(b.as<T>().data() + (b.size() == all.size() ? begin : 0));
+        const Update<T> u{w, g, static_cast<double>(slot.step), buffers};
+        if constexpr (std::is_same_v<T, float>)
+          rule.update.f32(o, u);
+        else
+          rule.update.f64(o, u);
+      }
     });
   }
 
+  // A gradient's element, clipped by norm and with weight decay.
+  template <class T>
+  static T change(T g, T w, double scale, double decay) {
+    if (scale != 1) g = static_cast<T>(g * scale);
+    return decay != 0 ? g + static_cast<T>(decay) * w : g;
+  }
+
+  static constexpr std::size_t room = 1 << 13;  // elements of a gradient that are changed at a time
   std::vector<Options> options_;
-  std::tuple<std::vector<float*>, std::vector<double*>> buffers_;  // of the parameter at hand
 };
 
 }  // namespace spool

@@ -84,6 +84,12 @@ TEST_CASE("accumulated gradients may be summed or discarded") {
       sgd.state(), "Sgd: state: the gradients of 2 accumulate() calls wait; call apply() or discard() first");
   sgd.apply(Accumulated::sum);
   CHECK(w.value().item() == -3);
+
+  sgd.accumulate(fit.loss);  // waits while gradients from elsewhere are applied
+  sgd.apply(std::vector{vec({-4})});
+  CHECK(w.value().item() == 1);
+  sgd.apply();
+  CHECK(w.value().item() == 7);
 }
 
 TEST_CASE("clipping by norm is PyTorch's") {

@@ -155,6 +155,42 @@ using Lion = OptimizerOf<lion_rule>;
 
 }  // namespace
 
+TEST_CASE("updates have the same bits with any number of threads") {
+  const auto train = [](std::string_view name, int threads) {
+    set_threads(threads);
+    const Params params{Param("a", Tensor({300, 301})), Param("not reached", Tensor({70'000})),
+                        Param("b", Tensor({5})), Param("c", Tensor({17, 4001}))};
+    for (Param p : params) {
+      const std::span<float> w = p.edit().as<float>();
+      for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i * 37 % 101) / 64 - 0.5F;
+    }
+    const auto optimizer = make_optimizer(name, params, {.weight_decay = 0.01});
+    optimizer->set_clip({.max_norm = 0.5});
+    for (int step = 1; step <= 3; ++step) {
+      Tape tape;
+      Var loss = tape.constant(0);
+      for (const std::size_t k : {0, 2, 3}) loss = loss + sum(square(sin(tape.param(params[k]) * step)));
+      optimizer->step(loss);
+    }
+    std::vector<Tensor> values;
+    for (const Param& p : params) values.push_back(p.value());
+    return std::pair(values, optimizer->last().grad_norm);
+  };
+  for (const std::string_view name : optimizer_names()) {
+    CAPTURE(name);
+    const auto [one, norm] = train(name, 1);
+    CHECK(norm > 1);
+    CHECK(one[0].at(1) != 37.0 / 64 - 0.5);
+    CHECK(one[1].at(1) == 37.0 / 64 - 0.5);
+    for (const int threads : {2, 3}) {
+      const auto [several, norm_too] = train(name, threads);
+      CHECK(several == one);
+      CHECK(norm_too == norm);
+    }
+  }
+  set_threads(0);
+}
+
 TEST_CASE("a user's own rule has groups, state and limits like any other") {
   const Param w = weight({1, -1});
   Lion lion({w}, {.lr = 0.25, .weight_decay = 1});

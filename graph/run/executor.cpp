@@ -1,10 +1,8 @@
 #include <spool/graph/error.hpp>
 #include <spool/graph/run/denormals.hpp>
 #include <spool/graph/run/executor.hpp>
+#include <spool/graph/run/failure.hpp>
 #include <spool/graph/run/steps.hpp>
-
-#include <atomic>
-#include <exception>
 
 namespace spool::run {
 
@@ -41,25 +39,6 @@ const Leaf* packed_leaf(const plan::Step& step, const std::vector<Leaf>& leaves)
   const Leaf& leaf = leaves[p->from.base - plan::Ref::first_leaf];
   return leaf.serial != 0 ? &leaf : nullptr;
 }
-
-// Keeps the first thing that went wrong in any thread.
-class Failure {
- public:
-  bool happened() const { return happened_.load(std::memory_order_relaxed); }
-  void keep() {
-    if (!claimed_.exchange(true)) {
-      what_ = std::current_exception();
-      happened_.store(true, std::memory_order_release);
-    }
-  }
-  void rethrow() const {
-    if (happened_.load(std::memory_order_acquire)) std::rethrow_exception(what_);
-  }
-
- private:
-  std::atomic<bool> claimed_{false}, happened_{false};
-  std::exception_ptr what_;
-};
 
 }  // namespace
 
