@@ -394,7 +394,8 @@ TEST_CASE("a whole model in groups of steps: memory grows as the root of the num
   };
   CHECK(bytes(400, {}) > 3.5 * bytes(100, {}));
   CHECK(bytes(400, uniform_recomputation(400, 20)) < 2 * bytes(100, uniform_recomputation(100, 10)));
-  CHECK(bytes(400, {4, 5}) < 1.1 * bytes(100, {4, 5}));  // each step six times: as many values for any T
+  // Each step six times: as many values for any T, but for gaps between them.
+  CHECK(bytes(400, {4, 5}) < 1.3 * bytes(100, {4, 5}));
 }
 
 TEST_CASE("inputs over whose time no sum can be taken are refused") {

@@ -141,8 +141,9 @@ TEST_CASE("clusters whose folds do not agree leave those of others alone") {
   const auto record = [](Tape& t) {
     Vars all{layer_norm(t.input(numbers({4, 8}, 1)))};
     for (int i = 0; i < 12; ++i) {
-      const Var h = tanh(t.input(numbers({4, 8}, 2 * i + 2))), x = t.input(numbers({4, 5}, 2 * i + 3));
-      all.push_back(x * tanh(sum(h * h, {1}, true)));
+      const Var h = tanh(t.input(numbers({4, 8}, 2 * i + 2)));
+      all.push_back(h * tanh(sum(h * h, {1}, true)));
+      all.push_back(sum(reshape(h, {2, 16}), {1}, true));
     }
     return all;
   };
@@ -150,6 +151,25 @@ TEST_CASE("clusters whose folds do not agree leave those of others alone") {
   Tape tape;
   CHECK(tape.plan_text(record(tape)).find("tiles     [32] sum div sub square sum div add rsqrt mul -> 1") !=
         std::string::npos);
+}
+
+TEST_CASE("rows of many lengths in one step: slices, joins, and what others read of them") {
+  for (const std::int64_t n : {1, 3, 16, 700, 2000})
+    for (const char* passes : {"", "-place", "-sink"})
+      CHECK(difference(
+                [&](Tape& t) {
+                  const Var x = t.input(numbers({5, 2 * n}, 1)), w = t.input(numbers({n, 3}, 2));
+                  const Var u = layer_norm(tanh(x), 1, t.input(numbers({2 * n}, 3)));
+                  const Var a = slice(u, 1, 0, n), b = slice(u, 1, n, 2 * n);
+                  const Var c = sigmoid(a) * b, mean_of_c = mean(c, {1}, true);
+                  const Var joined = concat({c, a - mean_of_c, tanh(mean_of_c), c, exp(b)}, 1);
+                  const Var part = tanh(slice(joined, 1, n / 2, n / 2 + n));
+                  const Var again = concat({part, concat({b * b, part}, 1) * 2}, 1);
+                  Vars all = grad(sum(tanh(joined)) + sum(matmul(c, w)) + sum(again * again), Vars{x, w});
+                  for (const Var& v : {joined, part, again, mean_of_c, square(again)}) all.push_back(v);
+                  return all;
+                },
+                passes) < rounding);
 }
 
 TEST_CASE("packed weights are those of the parameter, whatever came before") {
@@ -256,7 +276,7 @@ class Program {
   Var step(Var a) {
     const std::int64_t m = a.shape()[0], n = a.shape()[1];
     const std::int64_t i = below(m), j = below(n);
-    switch (below(20)) {
+    switch (below(22)) {
       case 0:
         return tanh(a);
       case 1:
@@ -307,6 +327,14 @@ class Program {
         return tanh(sum(a, {1}, true)) * like([&](const Shape& s) { return s[0] == m; }, {m, 1 + below(6)});
       case 18:
         return sum(a, {1}, true) * sum(tanh(a), {0}, true);
+      case 19: {  // gates
+        const Var u = a * tanh(a), part = sigmoid(slice(u, 1, 0, j + 1)) * 0.5;
+        const Var joined = concat({part, tanh(slice(u, 1, j, n)), part}, 1);
+        if (below(2) == 0) values_.push_back(part);
+        return n > 12 ? part : joined;
+      }
+      case 20:
+        return n > 12 ? a : concat({tanh(a), a * mean(a, {1}, true), sum(a, {1}, true) * 2}, 1);
       default:
         return a + slice(a, 0, 0, 1);
     }

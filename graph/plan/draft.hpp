@@ -50,10 +50,10 @@ struct Place {
   std::uint32_t layout = 0;  ///< number of it: in the parent's own elements
 };
 
-/// Element-wise nodes and folds that run together, tile by tile.
+/// Element-wise nodes that run together, tile by tile, with folds, slices and joins of their rows.
 struct Cluster {
   std::vector<Id> nodes;            ///< operands first
-  std::int64_t rows = 0, cols = 0;  ///< by which tiles are cut
+  std::int64_t rows = 0, cols = 0;  ///< by which tiles are cut: how many rows, and the length of the longest
   std::uint32_t program = 0;
   std::vector<Layout> inputs;  ///< as so many rows
   std::vector<Id> outputs;     ///< the nodes that others read
@@ -62,9 +62,12 @@ struct Cluster {
 /// What all clusters of a kind have in common: the ops to apply to each tile.
 struct TileProgram {
   struct Op {
-    Id tape;  ///< a recorded node with this op and these attributes
-    std::uint32_t first, count;
+    Id tape;                     ///< a recorded node with this op and these attributes
+    std::uint32_t first, count;  ///< of its operands
     Form form;
+    std::int64_t cols;          ///< elements of each row that it goes through
+    std::uint32_t into = none;  ///< the join in whose rows it stores its result
+    std::int64_t at = 0;        ///< where a slice begins, or a part of a join
   };
   std::uint32_t inputs = 0;
   std::vector<Op> ops;
@@ -186,7 +189,8 @@ void read_tape(Draft& d, std::span<const Var> wanted, std::span<const Var> given
 void order_nodes(Draft& d);        ///< drops what nothing wanted depends on
 void join_sums(Draft& d);          ///< sums of products, and of what is then summed
 void change_selections(Draft& d);  ///< rows of a table, and products of them, at once
-void fuse_elementwise(Draft& d);   ///< clusters, and the copies that operands need
+void fuse_elementwise(Draft& d);   ///< clusters
+void write_programs(Draft& d);     ///< what clusters do, and the copies that their operands need
 void make_units(Draft& d);
 void group_units(Draft& d);  ///< units that can run as one
 void place_values(Draft& d);

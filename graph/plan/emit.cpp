@@ -179,41 +179,58 @@ class Emitter {
     t.inputs = p.inputs;
     t.outputs = static_cast<std::uint32_t>(p.outputs.size());
     t.operands = p.operands;
-    std::vector<std::uint32_t> last(p.ops.size(), 0);
-    for (std::uint32_t i = 0; i < p.ops.size(); ++i)
-      for (std::uint32_t k = 0; k < p.ops[i].count; ++k)
-        if (const auto o = p.operands[p.ops[i].first + k]; o >= p.inputs) last[o - p.inputs] = i;
-    std::vector<std::uint32_t> free;
+    std::int64_t longest = 0;
+    for (const TileProgram::Op& op : p.ops) longest = std::max(longest, op.cols), t.mean_cols += op.cols;
+    t.mean_cols = std::max<std::int64_t>(1, t.mean_cols / static_cast<std::int64_t>(p.ops.size()));
+    const Rooms rooms(p);
+    std::vector<std::int32_t> output(p.ops.size(), -1);
+    for (std::size_t k = 0; k < p.outputs.size(); ++k) output[p.outputs[k]] = static_cast<std::int32_t>(k);
+    std::vector<std::uint32_t> free, temporary(p.ops.size(), none);
     for (std::uint32_t i = 0; i < p.ops.size(); ++i) {
-      const auto [attrs, attr_count] = keep(d_.tape.attrs(p.ops[i].tape));
-      const auto stored = std::ranges::find(p.outputs, i);
-      TileOps::Op op{&d_.tape.op(p.ops[i].tape),
-                     attrs,
-                     attr_count,
-                     p.ops[i].first,
-                     p.ops[i].count,
-                     -1,
-                     0,
-                     p.ops[i].form};
-      t.whole_rows |= op.form == Form::fold;
-      if (stored != p.outputs.end()) {
-        op.output = static_cast<std::int32_t>(stored - p.outputs.begin());
-      } else if (!free.empty()) {
-        op.temporary = free.back();
+      const TileProgram::Op& op = p.ops[i];
+      const auto [attrs, attr_count] = keep(d_.tape.attrs(op.tape));
+      const std::uint32_t room = rooms.of(i);
+      if (room != none && output[room] < 0 && temporary[room] == none) {
+        if (free.empty()) free.push_back(t.temporaries++);
+        temporary[room] = free.back();
         free.pop_back();
-      } else {
-        op.temporary = t.temporaries++;
       }
-      t.ops.push_back(op);
-      for (std::uint32_t k = 0; k < p.ops[i].count; ++k) {
-        const auto o = p.operands[p.ops[i].first + k];
-        if (o < p.inputs || last[o - p.inputs] != i) continue;
-        last[o - p.inputs] = none;  // an operand read twice is freed once
-        if (t.ops[o - p.inputs].output < 0) free.push_back(t.ops[o - p.inputs].temporary);
-      }
+      const bool fold = op.form == Form::fold;
+      const std::int64_t row = room == none ? op.cols : fold && room == i ? 1 : p.ops[room].cols;
+      t.ops.push_back({&d_.tape.op(op.tape), attrs, attr_count, op.first, op.count,
+                       room == none ? -1 : output[room], room == none ? 0 : temporary[room], op.form,
+                       longest > 1 && (fold || op.cols == 1), op.cols, row, op.at});
+      t.whole_rows |= op.form != Form::each || (op.cols != 1 && op.cols != longest);
+      for (const std::uint32_t ended : rooms.ending(i))
+        if (output[ended] < 0) free.push_back(temporary[ended]);
     }
     return t;
   }
+
+  // Which op's result the elements of each lie in, and the last op that reads of it.
+  class Rooms {
+   public:
+    explicit Rooms(const TileProgram& p) : of_(p.ops.size()), ending_(p.ops.size()) {
+      std::vector<std::uint32_t> last(p.ops.size());
+      for (std::uint32_t i = 0; i < p.ops.size(); ++i) {
+        const TileProgram::Op& op = p.ops[i];
+        of_[i] = op.into != none ? op.into : i;
+        if (const std::uint32_t o = p.operands[op.first]; op.form == Form::slice) of_[i] = of_[o - p.inputs];
+        last[of_[i]] = std::max(last[of_[i]], i);
+        for (std::uint32_t k = 0; k < op.count; ++k)
+          if (const auto o = p.operands[op.first + k]; o >= p.inputs)
+            last[of_[o - p.inputs]] = std::max(last[of_[o - p.inputs]], i);
+      }
+      for (std::uint32_t i = 0; i < p.ops.size(); ++i)
+        if (of_[i] == i) ending_[last[i]].push_back(i);
+    }
+    std::uint32_t of(std::uint32_t op) const { return of_[op]; }
+    std::span<const std::uint32_t> ending(std::uint32_t op) const { return ending_[op]; }
+
+   private:
+    std::vector<std::uint32_t> of_;
+    std::vector<std::vector<std::uint32_t>> ending_;
+  };
 
   void emit_tiles(const Unit& u) {
     const Cluster& first = d_.clusters[u.members[0]];
@@ -221,7 +238,7 @@ class Emitter {
     TileOps& ops = plan_.tile_ops[first.program];
     if (ops.steps.empty())
       for (const Layout& l : first.inputs)
-        ops.steps.push_back(l.cols == first.cols ? static_cast<std::uint32_t>(l.step) : 0);
+        ops.steps.push_back(l.cols == 1 && first.cols != 1 ? 0 : static_cast<std::uint32_t>(l.step));
     std::vector<Rows> now;
     for (const std::uint32_t m : u.members) {
       const Cluster& c = d_.clusters[m];

@@ -23,9 +23,9 @@ struct Layout {
   friend bool operator==(const Layout&, const Layout&) = default;
 };
 
-/// What an op of a tile gives: elements from elements, one element of each row (mean * 2), or a row folded to
-/// one.
-enum class Form : std::uint8_t { wide, narrow, fold };
+/// What an op of a tile does with each row: elements from elements, a row folded to one element, a part of a
+/// row seen where it lies, a copy, or room for parts that lie side by side.
+enum class Form : std::uint8_t { each, fold, slice, copy, join };
 
 /// n elements side by side.
 Layout dense(Id root, std::int64_t n);

@@ -24,7 +24,7 @@ class Placer {
       for (const Id n : u.members)
         if (adds(u.role, n)) add_in_place(n);
     for (auto u = d_.units.rbegin(); u != d_.units.rend(); ++u)
-      if (u->role == Role::concat) fill_concat(u->members[0]);
+      for (const std::uint32_t m : u->members) for_each_concat(u->role, m, [&](Id c) { fill_concat(c); });
     for (const Unit& u : d_.units) {
       if (u.role == Role::product) lay_out_products(u);
       if (u.role == Role::long_product) lay_out_sum(u.members[0]);
@@ -41,10 +41,10 @@ class Placer {
     may_move_.assign(d_.nodes.size(), false);
     for (const Unit& u : d_.units)
       for (const std::uint32_t m : u.members) {
-        if (u.role == Role::concat)
-          for (const Id o : d_.in(m)) may_move_[d_.root(o)] = true;
-        else if (adds(u.role, m))
-          may_move_[d_.root(d_.in(m).back())] = true;
+        for_each_concat(u.role, m, [&](Id c) {
+          for (const Id o : d_.in(c)) may_move_[d_.root(o)] = true;
+        });
+        if (adds(u.role, m)) may_move_[d_.root(d_.in(m).back())] = true;
       }
     end_.assign(d_.nodes.size() + 1, 0);
     for_each_read([&](Id root, const Reader&) { ++end_[root + 1]; });
@@ -68,6 +68,17 @@ class Placer {
         else
           for (const Id o : d_.in(m)) read(d_.root(o), {u, m, i++});
       }
+  }
+  // The concats that a member of a unit is, or that a cluster stores: its tiles have nothing to copy of what
+  // is computed right there.
+  template <class F>
+  void for_each_concat(Role role, std::uint32_t member, F&& f) const {
+    if (role == Role::concat) f(member);
+    if (role != Role::elementwise) return;
+    const Cluster& c = d_.clusters[member];
+    const TileProgram& program = d_.programs[c.program];
+    for (std::size_t i = 0; i < c.outputs.size(); ++i)
+      if (program.ops[program.outputs[i]].form == Form::join) f(c.outputs[i]);
   }
   // Whether a product adds its last operand.
   bool adds(Role role, std::uint32_t n) const {

@@ -72,16 +72,20 @@ struct TileOps {
     std::int32_t output;              // which result of the step it stores; -1: a temporary
     std::uint32_t temporary;          // where it is kept, else
     Form form;
+    bool single;             // gives one element a row
+    std::int64_t cols, row;  // elements of a row that it goes through; of the row that it stores in
+    std::int64_t at;         // where in that row; where a slice begins
   };
   std::uint32_t inputs = 0, outputs = 0, temporaries = 0;
   std::vector<Op> ops;
   /// Inputs are numbered first, then the results of ops.
   std::vector<std::uint32_t> operands;
   std::vector<std::uint32_t> steps;  ///< of each input: 0 where one element serves a whole row
-  bool whole_rows = false;           ///< some op folds rows, which tiles must not cut then
+  std::int64_t mean_cols = 0;        ///< of the ops
+  bool whole_rows = false;           ///< tiles must not cut rows, since some op folds or slices them, say
 };
 
-/// Element-wise ops and folds on tiles of `cols` elements a row: for each instance its rows, inputs, outputs.
+/// Ops on tiles of up to `cols` elements a row: for each instance its rows, inputs, outputs.
 struct Tiles {
   std::uint32_t ops;
   std::int64_t cols;

@@ -78,7 +78,7 @@ class TileRunner {
         c_(c),
         ops_(c.plan.tile_ops[s.ops]),
         width_(ops_.whole_rows ? s.cols : std::min(s.cols, tile_size)),
-        height_(std::max<std::int64_t>(1, tile_size / width_)),
+        height_(height(s, ops_)),
         room_(room(s, ops_)) {
     temporaries_ = c.scratch;
     filled_ = temporaries_ + ops_.temporaries * room_;
@@ -105,8 +105,11 @@ class TileRunner {
  private:
   static constexpr std::int64_t most_operands = 8;
 
+  static std::int64_t height(const plan::Tiles& s, const plan::TileOps& ops) {
+    return std::max<std::int64_t>(1, tile_size / (ops.whole_rows ? ops.mean_cols : s.cols));
+  }
   static std::int64_t room(const plan::Tiles& s, const plan::TileOps& ops) {
-    return ops.whole_rows ? std::max(tile_size, (s.cols + 15) / 16 * 16) : tile_size;
+    return ops.whole_rows ? (height(s, ops) * s.cols + 15) / 16 * 16 : tile_size;
   }
 
   void tile(const plan::Rows* operands, std::int64_t row, std::int64_t rows, std::int64_t col,
@@ -116,30 +119,54 @@ class TileRunner {
       const std::int32_t step = ops_.steps[i] != 0 ? 1 : 0;
       slots_[i] = {c_.at(in.at) + row * in.stride + col * step, in.stride, step};
     }
+    const std::uint32_t* args = ops_.operands.data();
     for (std::size_t i = 0; i < ops_.ops.size(); ++i) {
       const plan::TileOps::Op& op = ops_.ops[i];
-      const typename Tile<T>::Rows* in[most_operands];
-      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = &slots_[ops_.operands[op.operands + k]];
-      const bool wide = op.form == plan::Form::wide;
-      T* out = temporaries_ + op.temporary * room_;
-      std::int64_t stride = wide ? cols : 1;
+      typename Tile<T>::Rows& result = slots_[ops_.inputs + i];
+      const std::int32_t step = op.single ? 0 : 1;
+      if (op.form == plan::Form::slice) {
+        const auto& of = slots_[args[op.operands]];
+        result = {of.data + op.at, of.stride, step};
+        continue;
+      }
+      // Tiles are narrower than rows only where all ops go through whole rows or one element each.
+      const std::int64_t n = op.cols == s_.cols ? cols : op.cols;
+      std::int64_t stride = op.row == s_.cols ? cols : op.row;
+      T* out = temporaries_ + op.temporary * room_ + op.at;
       if (op.output >= 0) {
         const plan::Rows& to = operands[ops_.inputs + static_cast<std::uint32_t>(op.output)];
-        out = c_.at(to.at) + row * to.stride + (wide ? col : 0);
+        out = c_.at(to.at) + row * to.stride + (op.row == s_.cols ? col : 0) + op.at;
         stride = to.stride;
       }
-      slots_[ops_.inputs + i] = {out, stride, wide ? 1 : 0};
-      Tile<T> t{in, out, stride, rows, cols, c_.attrs_at(op.attrs, op.attr_count)};
-      if (op.form == plan::Form::narrow) turn(t, in, op.arity);
-      if (const auto kernel = op.op->tile.template get<T>())
-        kernel(t);
-      else
-        eval(op, t, in);
+      result = {out, stride, step};
+      if (op.form == plan::Form::join) continue;
+      const typename Tile<T>::Rows* in[most_operands];
+      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = &slots_[args[op.operands + k]];
+      apply(op, {in, out, stride, rows, n, c_.attrs_at(op.attrs, op.attr_count)}, in);
+    }
+  }
+
+  using Operands = const typename Tile<T>::Rows* [most_operands];
+
+  void apply(const plan::TileOps::Op& op, Tile<T> t, Operands& in) {
+    if (op.form == plan::Form::copy) return copy(t);
+    if (op.single && op.form == plan::Form::each) turn(t, in, op.arity);
+    if (const auto kernel = op.op->tile.template get<T>())
+      kernel(t);
+    else
+      eval(op, t, in);
+  }
+
+  static void copy(const Tile<T>& t) {
+    if (t.in[0]->data == t.out) return;  // it was computed right there
+    for (std::int64_t r = 0; r < t.rows; ++r) {
+      const T* const from = t.in[0]->data + r * t.in[0]->stride;
+      T* const to = t.out + r * t.out_stride;
+      t.in[0]->step != 0 ? std::copy_n(from, t.cols, to) : std::fill_n(to, t.cols, *from);
     }
   }
 
   // Single elements of rows are one row of elements, when they lie side by side.
-  using Operands = const typename Tile<T>::Rows* [most_operands];
   void turn(Tile<T>& t, Operands& operands, std::uint32_t arity) {
     bool side_by_side = t.out_stride == 1;
     for (std::uint32_t k = 0; k < arity; ++k)
@@ -242,7 +269,7 @@ namespace {
 // Whether threads can each take some columns: not where all of them would store the same element of a row.
 bool columns_divide(const plan::TileOps& ops) {
   return !ops.whole_rows && std::ranges::none_of(ops.ops, [](const plan::TileOps::Op& op) {
-    return op.form == plan::Form::narrow && op.output >= 0;
+    return op.single && op.output >= 0;
   });
 }
 

@@ -45,8 +45,8 @@ void run_step(const plan::Copies& s, const Context<T>& c);
 template <class T>
 std::int64_t scratch_size(const plan::Plan& plan);
 
-/// Elements of a tile: operands and temporaries of an element-wise step stay in the first cache. A single row
-/// that must not be cut may be longer.
+/// Elements that an op of a tile goes through, on average: what an element-wise step works on stays in the
+/// first caches. A single row that must not be cut may be longer.
 constexpr std::int64_t tile_size = 1024;
 
 }  // namespace spool::run
