@@ -154,6 +154,13 @@ struct Product {
   Int k, n, first, last;
 };
 
+/// Asks for a piece of each of some rows, as wide as a panel.
+template <class T>
+void fetch_rows(const T* const* rows, Int count, Int column) {
+  for (Int i = 0; i < count; ++i)
+    for (Int j = 0; j < panel_width<T>; j += line<T>) __builtin_prefetch(rows[i] + column + j, 0, 2);
+}
+
 /// A block of rows takes in a block of k of the panels from p on, as many as a tile spans; says how many.
 template <class T>
 Int product_panel(const Product<T>& o, Int p, Int row, Int m, Int from, Int k) {
@@ -168,6 +175,7 @@ Int product_panel(const Product<T>& o, Int p, Int row, Int m, Int from, Int k) {
   const Int step = panel_width<T> / sharing;
   const T* right = o.packed + p * panel_width<T> * o.k + from * panel.width;
   const T* const* begin = from > 0 ? o.c : o.add;
+  const Int first_row = row;
   for (Int piece = 0; piece < heights.pieces; ++piece) {
     const Int height = heights.size(piece);
     const Tile<T> t{.rows = o.a + row,
@@ -182,6 +190,10 @@ Int product_panel(const Product<T>& o, Int p, Int row, Int m, Int from, Int k) {
                     .ahead = right + ahead * panel_width<T> + piece * k * step,
                     .ahead_step = step};
     const Int lines = fetch && piece < sharing ? (panel_lines + sharing - 1) / sharing : 0;
+    const bool last = piece + 1 == heights.pieces;
+    if (begin != nullptr && heights.pieces > 1 && !(last && p + 1 == o.last))  // what the next tile adds to
+      fetch_rows(begin + (last ? first_row : row + height), heights.size(last ? 0 : piece + 1),
+                 panel.column + (last ? panel_width<T> : 0));
     const auto run = tile_for<T>(height, at_once, panel.vectors, lines);
     if (panel.columns == panel_width<T>)
       run(t);
