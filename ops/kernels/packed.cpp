@@ -154,11 +154,11 @@ struct Product {
   Int k, n, first, last;
 };
 
-/// Asks for a piece of each of some rows, as wide as a panel.
-template <class T>
+/// Asks for a piece of each of some rows, as wide as a panel, to be read or written.
+template <class T, int write>
 void fetch_rows(const T* const* rows, Int count, Int column) {
   for (Int i = 0; i < count; ++i)
-    for (Int j = 0; j < panel_width<T>; j += line<T>) __builtin_prefetch(rows[i] + column + j, 0, 2);
+    for (Int j = 0; j < panel_width<T>; j += line<T>) __builtin_prefetch(rows[i] + column + j, write, 2);
 }
 
 /// A block of rows takes in a block of k of the panels from p on, as many as a tile spans; says how many.
@@ -191,9 +191,12 @@ Int product_panel(const Product<T>& o, Int p, Int row, Int m, Int from, Int k) {
                     .ahead_step = step};
     const Int lines = fetch && piece < sharing ? (panel_lines + sharing - 1) / sharing : 0;
     const bool last = piece + 1 == heights.pieces;
-    if (begin != nullptr && heights.pieces > 1 && !(last && p + 1 == o.last))  // what the next tile adds to
-      fetch_rows(begin + (last ? first_row : row + height), heights.size(last ? 0 : piece + 1),
-                 panel.column + (last ? panel_width<T> : 0));
+    if (heights.pieces > 1 && !(last && p + 1 == o.last)) {  // for what the next tile adds to and stores
+      const Int next = last ? first_row : row + height, count = heights.size(last ? 0 : piece + 1);
+      const Int column = panel.column + (last ? panel_width<T> : 0);
+      if (begin != nullptr) fetch_rows<T, 0>(begin + next, count, column);
+      if (begin != o.c) fetch_rows<T, 1>(o.c + next, count, column);
+    }
     const auto run = tile_for<T>(height, at_once, panel.vectors, lines);
     if (panel.columns == panel_width<T>)
       run(t);
