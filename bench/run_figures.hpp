@@ -27,6 +27,7 @@ class RunFigures {
     figures["plans"] = last_.plans;
     figures["plan_hits"] = last_.hits;
     figures["arena_mb"] = rounded(static_cast<double>(last_.arena_bytes) * 1e-6);
+    figures["packed_mb"] = rounded(static_cast<double>(last_.packed_bytes) * 1e-6);
   }
 
  private:
