@@ -20,9 +20,9 @@ void check_count(const Shape& shape, std::size_t count) {
 Tensor::Tensor(const Shape& shape, DType dtype) : shape_(shape) {
   const auto n = static_cast<std::size_t>(shape.size());
   if (dtype == DType::f32)
-    data_ = std::vector<float>(n);
+    data_ = Elements<float>(n);
   else
-    data_ = std::vector<double>(n);
+    data_ = Elements<double>(n);
 }
 
 Tensor::Tensor(const Shape& shape, std::span<const double> values, DType dtype) : Tensor(shape, dtype) {
@@ -35,11 +35,13 @@ Tensor::Tensor(const Shape& shape, std::span<const double> values, DType dtype) 
 Tensor::Tensor(const Shape& shape, std::initializer_list<double> values, DType dtype)
     : Tensor(shape, std::span(values.begin(), values.size()), dtype) {}
 
-Tensor::Tensor(const Shape& shape, std::vector<float> values) : shape_(shape), data_(std::move(values)) {
+Tensor::Tensor(const Shape& shape, const std::vector<float>& values)
+    : shape_(shape), data_(Elements<float>(values.begin(), values.end())) {
   check_count(shape, size());
 }
 
-Tensor::Tensor(const Shape& shape, std::vector<double> values) : shape_(shape), data_(std::move(values)) {
+Tensor::Tensor(const Shape& shape, const std::vector<double>& values)
+    : shape_(shape), data_(Elements<double>(values.begin(), values.end())) {
   check_count(shape, size());
 }
 
@@ -49,7 +51,7 @@ std::size_t Tensor::size() const {
 
 template <class T>
 std::span<T> Tensor::as() {
-  if (auto* v = std::get_if<std::vector<T>>(&data_)) return *v;
+  if (auto* v = std::get_if<Elements<T>>(&data_)) return *v;
   throw TapeError(fmt::format("this tensor holds {}; convert it first with to(DType)", name(dtype())));
 }
 

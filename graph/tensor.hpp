@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <new>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -16,6 +17,28 @@ namespace spool {
 enum class DType : std::uint8_t { f32, f64 };
 std::string_view name(DType dtype);  ///< "f32" or "f64"
 
+namespace detail {
+
+/// Gives memory that begins on a cache line: vector code takes up to twice as long for loads that straddle
+/// two.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t line{64};
+
+  LineAllocator() = default;
+  template <class U>
+  LineAllocator(const LineAllocator<U>&) {}
+  T* allocate(std::size_t n) {
+    if (n > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_array_new_length();
+    return static_cast<T*>(::operator new(n * sizeof(T), line));
+  }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, line); }
+  friend bool operator==(LineAllocator, LineAllocator) { return true; }
+};
+
+}  // namespace detail
+
 class Tensor {
  public:
   Tensor() : Tensor(Shape{}) {}                                   ///< A scalar 0.
@@ -23,8 +46,8 @@ class Tensor {
   /// Row-major values. Throws ShapeError when their number is not shape.size().
   Tensor(const Shape& shape, std::span<const double> values, DType dtype = DType::f32);
   Tensor(const Shape& shape, std::initializer_list<double> values, DType dtype = DType::f32);
-  Tensor(const Shape& shape, std::vector<float> values);
-  Tensor(const Shape& shape, std::vector<double> values);
+  Tensor(const Shape& shape, const std::vector<float>& values);
+  Tensor(const Shape& shape, const std::vector<double>& values);
 
   const Shape& shape() const { return shape_; }
   DType dtype() const { return data_.index() == 0 ? DType::f32 : DType::f64; }
@@ -63,8 +86,11 @@ class Tensor {
   friend bool operator==(const Tensor& a, const Tensor& b) = default;
 
  private:
+  template <class T>
+  using Elements = std::vector<T, detail::LineAllocator<T>>;
+
   Shape shape_;
-  std::variant<std::vector<float>, std::vector<double>> data_;
+  std::variant<Elements<float>, Elements<double>> data_;
 };
 
 }  // namespace spool

@@ -137,9 +137,9 @@ class Planned {
 
 template <class T>
 void compute_plain(Tape& tape, std::span<const Var> wanted, Values& values) {
-  auto results = run_plain<T>(tape, wanted);
+  const auto results = run_plain<T>(tape, wanted);
   for (std::size_t i = 0; i < wanted.size(); ++i)
-    values.slot(wanted[i], tape.dtype()) = Tensor(wanted[i].shape(), std::move(results[i]));
+    values.slot(wanted[i], tape.dtype()) = Tensor(wanted[i].shape(), results[i]);
 }
 
 plan::Options options_of(const Tape& tape) {
