@@ -47,7 +47,7 @@ std::optional<Options> parse(int argc, char** argv) {
   auto add = d.add_options();
   add("help,h", "this text");
   add("form", po::value(&o.form)->default_value("rows"),
-      "rows: [m,H] x [H,4H] and [m,4H] x [4H,H], packed; long: [m,H]^T x [m,4H]; pack");
+      "rows: [m,H] x [H,4H] and [m,4H] x [4H,H], packed; as-is: not packed; long: [m,H]^T x [m,4H]; pack");
   add("m",
       po::value(&o.m)->multitoken()->default_value({1, 2, 4, 8, 16, 25, 32, 50, 64, 128}, "1 2 4 ... 128"),
       "rows");
@@ -63,8 +63,8 @@ std::optional<Options> parse(int argc, char** argv) {
     return std::nullopt;
   }
   po::notify(given);
-  if (o.form != "rows" && o.form != "long" && o.form != "pack")
-    throw po::error("--form is rows, long or pack");
+  if (o.form != "rows" && o.form != "as-is" && o.form != "long" && o.form != "pack")
+    throw po::error("--form is rows, as-is, long or pack");
   if (o.isa != "best" && o.isa != "avx2") throw po::error("--isa is best or avx2");
   const auto positive = [](const std::vector<Int>& v) {
     return std::all_of(v.begin(), v.end(), [](Int n) { return n > 0; });
@@ -199,6 +199,26 @@ void rows(const Shape& s, const Options& o) {
   compare(s, 2 * static_cast<double>(m * k * n), o, all);
 }
 
+void rows_as_is(const Shape& s, const Options& o) {
+  const Int m = s.m, k = s.k, n = s.n, panels = kernels::panels<float>(n);
+  const Buffer a = numbers(m * k), w = numbers(k * n), c = numbers(m * n),
+               packed = numbers(kernels::packed_size<float>(k, n));
+  kernels::pack(w.get(), n, false, k, n, Int(0), panels, packed.get());
+  std::vector<const float*> a_rows;
+  std::vector<float*> c_rows;
+  for (Int i = 0; i < m; ++i) a_rows.push_back(a.get() + i * k), c_rows.push_back(c.get() + i * n);
+  compare(s, 2 * static_cast<double>(m * k * n), o,
+          {{"as it lies",
+            [&] {
+              kernels::rows_product_as_is<float>(a_rows.data(), w.get(), n, nullptr, c_rows.data(), m, k, n,
+                                                 0, panels);
+            }},
+           {"packed", [&] {
+              kernels::rows_product<float>(a_rows.data(), packed.get(), nullptr, c_rows.data(), m, k, n, 0,
+                                           panels);
+            }}});
+}
+
 void long_product(const Shape& s, const Options& o) {
   const Int m = s.m, k = s.k, n = s.n;
   const Buffer a = numbers(k * m), b = numbers(k * n), c = numbers(m * n),
@@ -251,11 +271,14 @@ void run(const Options& o) {
 #endif
   fmt::print("{}, {}\n", hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets()),
              o.form == "pack" ? "10^9 elements a second" : "GFLOP/s");
-  header(o.form == "pack" ? std::vector<std::string>{"plain", "transp."} : columns);
+  header(o.form == "pack"    ? std::vector<std::string>{"plain", "transp."}
+         : o.form == "as-is" ? std::vector<std::string>{"as it is", "packed"}
+                             : columns);
   for (const Int h : o.hidden) {
     if (o.form == "pack") packing({0, h, 4 * h}, o), packing({0, 4 * h, h}, o);
     for (const Int m : o.m) {
       if (o.form == "rows") rows({m, h, 4 * h}, o), rows({m, 4 * h, h}, o);
+      if (o.form == "as-is") rows_as_is({m, h, 4 * h}, o), rows_as_is({m, 4 * h, h}, o);
       if (o.form == "long") long_product({h, m, 4 * h}, o);
     }
   }

@@ -179,7 +179,8 @@ struct LongRun {
 };
 
 /// The kernels of a product op for planned runs. A right operand W [k,n] is packed into panels of columns,
-/// once for all the rows that it meets. No result depends on how panels, rows or parts are shared out.
+/// once for all the rows that it meets, or read as it lies. No result depends on how panels, rows or parts
+/// are shared out.
 template <class T>
 struct ProductKernels {
   std::int64_t (*panels)(std::int64_t n);
@@ -190,6 +191,11 @@ struct ProductKernels {
   /// Row i, panels [first, last): c[i] = a[i] W, plus add[i] where there is an add, which may be c.
   void (*rows)(const T* const* a, const T* packed, const T* const* add, T* const* c, std::int64_t m,
                std::int64_t k, std::int64_t n, std::int64_t first, std::int64_t last);
+  /// The same with W = b as it lies, with rows ldb apart.
+  void (*rows_as_is)(const T* const* a, const T* b, std::int64_t ldb, const T* const* add, T* const* c,
+                     std::int64_t m, std::int64_t k, std::int64_t n, std::int64_t first, std::int64_t last);
+  /// Whether W is better packed than read as it lies, for products with so many rows in all.
+  bool (*packing_pays)(std::int64_t k, std::int64_t n, std::int64_t rows);
   /// c [m,n] = the sum of A^T B over the runs, A [rows,m] and B [rows,n], and of c itself to accumulate:
   /// parts [first, last) of it.
   void (*sum)(std::span<const LongRun<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,

@@ -28,6 +28,8 @@ constexpr ProductKernels<T> packed_kernels() {
       .packed_size = kernels::packed_size<T>,
       .pack = kernels::pack<T>,
       .rows = kernels::rows_product<T>,
+      .rows_as_is = kernels::rows_product_as_is<T>,
+      .packing_pays = kernels::packing_pays<T>,
       .sum =
           [](std::span<const LongRun<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
              bool accumulate, std::int64_t first, std::int64_t last, T* scratch) {

@@ -147,6 +147,14 @@ void check_rows_product(const Shape& s, bool transposed, bool add, std::mt19937&
     }
   }
   CHECK(same_bits(c, pieces));
+  if (transposed) return;
+
+  // And the same bits from the matrix as it lies, in pieces of panels.
+  Rows<T> as_is(s.m, s.n, random);
+  for (const auto& [first, last] : {std::pair(middle, panels), std::pair(Int(0), middle)})
+    kernels::rows_product_as_is(a.reading.data(), b.data(), ldb, add ? start.reading.data() : nullptr,
+                                as_is.pointers.data(), s.m, s.k, s.n, first, last);
+  CHECK(same_bits(c, as_is));
 }
 
 template <class T>

@@ -5,6 +5,9 @@
 #include <spool/graph/run/predict.hpp>
 #include <spool/spool.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 #include "catch.hpp"
 
 using namespace spool;
@@ -84,4 +87,52 @@ TEST_CASE("a value that fails is not there when it is read again, and what was c
   tape.run({fine});
   for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(tape.read(late), TapeError);
   CHECK(tape.read(fine).at(0) == 1);
+}
+
+TEST_CASE(
+    "matrices that few rows are multiplied by are read as they lie, others and transposed ones packed") {
+  const auto packs = [](std::int64_t rows, bool transposed, const plan::Options& options) {
+    Tape tape;
+    const Var w = tape.param(Param("w", ramp({24, 24}, 0.1)));
+    const Var y = matmul(tape.input(Shape{rows, 24}, "x"), transposed ? transpose(w) : w);
+    const plan::Plan p = plan::make_plan(tape, std::vector{y}, options);
+    return std::ranges::count_if(p.steps,
+                                 [](const plan::Step& s) { return std::holds_alternative<plan::Pack>(s); });
+  };
+  CHECK(packs(3, false, {}) == 0);
+  CHECK(packs(600, false, {}) == 1);
+  CHECK(packs(3, true, {}) == 1);
+  CHECK(packs(3, false, {.standing = true}) == 1);
+}
+
+TEST_CASE("large weights that are packed in both ways share memory, run after run") {
+  constexpr std::int64_t n = 1100;  // twice two of these are more than stays packed
+  const Param a("a", ramp({n, n}, 1e-7)), b("b", ramp({n, n}, -2e-7));
+  const auto run = [&](Tape& tape) {
+    std::vector<double> all;
+    const Var x = tape.input(ramp({20, n}, 1e-4), "x");
+    const Var y = matmul(tanh(matmul(x, transpose(tape.param(a)))), transpose(tape.param(b)));
+    const Vars wanted{grad(sum(y * y), {x})[0], y};
+    for (int i = 0; i < 2; ++i) {  // with the parameters as they were
+      if (i == 1) tape.set(x, ramp({20, n}, 2e-4));
+      tape.run(wanted);
+      for (const Var v : wanted) {
+        const auto now = tape.read(v).doubles();
+        all.insert(all.end(), now.begin(), now.end());
+      }
+    }
+    return all;
+  };
+  Tape planned, apart({.plan = "-reuse"}), plain({.plan = "plain"});
+  const auto got = run(planned), same = run(apart), expected = run(plain);
+  double worst = 0, scale = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    worst = std::max(worst, std::abs(got[i] - expected[i]));
+    scale = std::max(scale, std::abs(expected[i]));
+  }
+  CHECK(worst < 1e-4 * scale);
+  CHECK(got == same);
+  const std::size_t each = apart.run_stats().packed_bytes / 4;
+  CHECK(each >= n * n * sizeof(float));
+  CHECK(planned.run_stats().packed_bytes <= 2 * each);
 }

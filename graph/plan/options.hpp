@@ -18,6 +18,8 @@ struct Options {
   /// No pass: whoever runs the plan brings memory for results, which are then computed there where `place` is
   /// on.
   bool hand_out = false;
+  /// No pass: parameters stand for many runs, so that whatever is packed stays packed.
+  bool standing = false;
 };
 
 /// "plain", or names of passes to leave out, each after a minus: "-fuse,-group". Throws TapeError for others.

@@ -33,19 +33,23 @@ struct Block {
   std::int64_t rows = 0, cols = 0, stride = 0, step = 1;
 };
 
-/// Packs a right operand. A parameter that has not changed since the last run is packed still.
+/// Packs a right operand. A parameter that has not changed since the last run is packed still, where this is
+/// all that its memory serves for.
 struct Pack {
   const OpDef* op;
   Ref from;
   std::int64_t stride, k, n;
-  bool transposed;
+  bool transposed, stays;
   std::int64_t at;  ///< in the packed storage, in elements
 };
 
-/// Rows times a packed matrix, added to other rows where `add` is not empty.
+/// Rows times a matrix, packed or as it lies, added to other rows where `add` is not empty.
 struct RowsProduct {
   const OpDef* op;
-  std::int64_t k, n, rows, packed;
+  std::int64_t k, n, rows;
+  std::int64_t packed;  ///< where, in the packed storage; -1: not packed
+  Ref right;            ///< as it lies, then, with rows so far apart
+  std::int64_t stride;
   std::vector<Rows> a, add, c;
 };
 

@@ -35,7 +35,7 @@ void compute_scalars(const plan::Plan& plan, const Tape& tape, std::vector<T>& v
 // The leaf that a step packs, when there is one whose versions can be told.
 const Leaf* packed_leaf(const plan::Step& step, const std::vector<Leaf>& leaves) {
   const auto* p = std::get_if<plan::Pack>(&step);
-  if (p == nullptr || p->from.base < plan::Ref::first_leaf) return nullptr;
+  if (p == nullptr || !p->stays || p->from.base < plan::Ref::first_leaf) return nullptr;
   const Leaf& leaf = leaves[p->from.base - plan::Ref::first_leaf];
   return leaf.serial != 0 ? &leaf : nullptr;
 }

@@ -14,16 +14,21 @@ namespace spool::run {
 
 namespace {
 
+plan::Options standing(plan::Options o) {
+  o.standing = true;
+  return o;
+}
+
 // The plans of a step, and the memory that they run in. `fixed` computes what depends on parameters alone.
 template <class T>
 class Planned {
  public:
   Planned(Tape& tape, std::span<const Var> wanted, const plan::Options& options)
       : tape_(tape),
-        options_(options),
+        options_(standing(options)),
         folded_(fold(tape, wanted)),
-        fixed_(plan::make_plan(tape, folded_.fixed, options)),
-        plan_(plan::make_plan(tape, folded_.wanted, options, folded_.fixed)) {
+        fixed_(plan::make_plan(tape, folded_.fixed, options_)),
+        plan_(plan::make_plan(tape, folded_.wanted, options_, folded_.fixed)) {
     for (const Var& v : folded_.fixed) values_.emplace_back(v.shape(), tape.dtype());
     versions_.resize(tape.params().size());
   }

@@ -55,6 +55,7 @@ template <class T>
 void rows_of(const plan::RowsProduct& s, const Context<T>& c, std::int64_t begin, std::int64_t end,
              std::int64_t first_panel, std::int64_t last_panel) {
   if (begin >= end || first_panel >= last_panel) return;
+  const auto& kernels = s.op->product->template get<T>();
   std::array<const T*, row_chunk> a, add;
   std::array<T*, row_chunk> out;
   Walker<T> walk_a(s.a, c, begin), walk_add(s.add, c, begin), walk_c(s.c, c, begin);
@@ -63,8 +64,12 @@ void rows_of(const plan::RowsProduct& s, const Context<T>& c, std::int64_t begin
     walk_a.take(a.data(), n);
     walk_c.take(out.data(), n);
     if (!s.add.empty()) walk_add.take(add.data(), n);
-    s.op->product->template get<T>().rows(a.data(), c.packed + s.packed, s.add.empty() ? nullptr : add.data(),
-                                          out.data(), n, s.k, s.n, first_panel, last_panel);
+    const T* const* const from = s.add.empty() ? nullptr : add.data();
+    if (s.packed >= 0)
+      kernels.rows(a.data(), c.packed + s.packed, from, out.data(), n, s.k, s.n, first_panel, last_panel);
+    else
+      kernels.rows_as_is(a.data(), c.at(s.right), s.stride, from, out.data(), n, s.k, s.n, first_panel,
+                         last_panel);
   }
 }
 

@@ -35,6 +35,16 @@ template <class T>
 void rows_product(const T* const* a, const T* packed, const T* const* add, T* const* c, std::int64_t m,
                   std::int64_t k, std::int64_t n, std::int64_t first, std::int64_t last);
 
+/// The same, and the same bits, with W = b [k, n] as it lies, its rows ldb apart.
+template <class T>
+void rows_product_as_is(const T* const* a, const T* b, std::int64_t ldb, const T* const* add, T* const* c,
+                        std::int64_t m, std::int64_t k, std::int64_t n, std::int64_t first,
+                        std::int64_t last);
+/// Whether W is better packed for products with so many rows in all, which takes about as long as a few
+/// dozen.
+template <class T>
+bool packing_pays(std::int64_t k, std::int64_t n, std::int64_t rows);
+
 /// Rows of two matrices that lie beside each other: a [rows, m] and b [rows, n].
 template <class T>
 struct Run {

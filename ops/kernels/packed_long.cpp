@@ -135,6 +135,7 @@ void multiply(const Target<T>& o, Int j, Int columns, Int k, bool begun, const T
                       .from = 0,
                       .left = left + i,
                       .right = right,
+                      .right_step = vectors * lanes<T>,
                       .right_next = 0,
                       .k = k,
                       .add = begun ? c : nullptr,

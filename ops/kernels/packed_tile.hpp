@@ -71,8 +71,9 @@ struct Tile {
   const T* const* rows;  // R rows of the left operand; element k of the tile is column from + k
   Int from;
   const T* left;   // or the left operand is packed: R columns of [k][left_width]
-  const T* right;  // a panel [k][V * lanes]
-  Int right_next;  // from there to the next panel
+  const T* right;  // V * lanes columns of each of k rows
+  Int right_step;  // from row to row; with a packed left operand they lie side by side
+  Int right_next;  // to the columns of the next panel
   Int k;
   const T* const* add;  // R rows to begin with, or null
   T* const* c;          // R rows
@@ -97,7 +98,6 @@ template <class T, int R, int P, int V, bool Packed, int Lines>
 void tile(const Tile<T>& t) {
   const hn::ScalableTag<T> d;
   using Vec = hn::Vec<decltype(d)>;
-  constexpr Int width = V * lanes<T>;
   Vec sum[R][P * V];
   SPOOL_UNROLL for (int i = 0; i < R; ++i) {
     SPOOL_UNROLL for (int j = 0; j < P * V; ++j) {
@@ -107,12 +107,12 @@ void tile(const Tile<T>& t) {
   const T* row[R];
   SPOOL_UNROLL for (int i = 0; i < R; ++i) row[i] = Packed ? t.left + i : t.rows[i] + t.from;
   const T *right = t.right, *ahead = t.ahead;
-  const Int next = t.right_next, n = t.k, step = t.ahead_step;
+  const Int width = Packed ? V * lanes<T> : t.right_step, next = t.right_next, n = t.k, step = t.ahead_step;
   for (Int k = 0; k < n; ++k) {
     const Int at = Packed ? k * left_width<T> : k;
     const auto x = [&](int i) HWY_ATTR { return hn::Set(d, Packed ? row[0][at + i] : row[i][at]); };
     const auto w = [&](int j) HWY_ATTR {
-      Vec v = hn::Load(d, right + j / V * next + j % V * lanes<T>);
+      Vec v = hn::LoadU(d, right + j / V * next + j % V * lanes<T>);
       load_once(v);
       return v;
     };
