@@ -47,6 +47,7 @@
 #include <spool/ops/reduce.hpp>
 #include <spool/ops/softmax.hpp>
 #include <spool/optim/clip.hpp>
+#include <spool/optim/data_parallel.hpp>
 #include <spool/optim/optimizer.hpp>
 #include <spool/optim/optimizers.hpp>
 #include <spool/optim/schedule.hpp>

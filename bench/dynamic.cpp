@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <boost/program_options.hpp>
 
+#include <algorithm>
+#include <functional>
 #include <iostream>
 #include <optional>
 #include <random>
@@ -24,7 +26,7 @@ namespace {
 struct Options {
   std::string task, mode, optim;
   std::int64_t vocab, embed, hidden, batch;
-  int shortest, longest, threads, repeats;
+  int shortest, longest, threads, tapes, repeats;
   bool same, one_lookup, json;
 };
 
@@ -42,6 +44,8 @@ std::optional<Options> parse(int argc, char** argv) {
   add("shortest", po::value(&o.shortest)->default_value(5), "words or leaves, at least");
   add("longest", po::value(&o.longest)->default_value(40), "words or leaves, at most");
   add("threads", po::value(&o.threads)->default_value(1), "of the run");
+  add("tapes", po::value(&o.tapes)->default_value(1),
+      "for train: each with a share of the examples, which are recorded, planned and run at once");
   add("optim", po::value(&o.optim)->default_value("adam"), "an optimiser's name, for train");
   add("repeat", po::value(&o.repeats)->default_value(11), "timed steps, after three that are not");
   add("same", po::bool_switch(&o.same), "the same structure in all steps, so that its plan is known");
@@ -58,6 +62,8 @@ std::optional<Options> parse(int argc, char** argv) {
     throw po::error("--task " + o.task + " is none of tagger and tree");
   if (o.mode != "train" && o.mode != "forward")
     throw po::error("--mode " + o.mode + " is none of train and forward");
+  if (o.tapes < 1 || (o.tapes > 1 && o.mode != "train"))
+    throw po::error("--tapes must be at least 1, and 1 for --mode forward");
   if (o.shortest < 1 || o.longest < o.shortest || o.batch < 1 || o.threads < 1 || o.repeats < 1)
     throw po::error("sizes, --threads and --repeat must be at least 1, and --longest at least --shortest");
   return o;
@@ -192,7 +198,7 @@ class Tree {
 // The sum of the losses of all examples, each recorded for itself.
 template <class M>
 Var record(const Options& o, Tape& tape, const Embedding& table, const M& model,
-           const std::vector<Example>& examples) {
+           std::span<const Example> examples) {
   Var looked_up;
   if (o.one_lookup) {
     std::vector<int> all;
@@ -211,6 +217,17 @@ Var record(const Options& o, Tape& tape, const Embedding& table, const M& model,
   return total;
 }
 
+// The examples in as many parts, of about as many words each: dealt out from the longest to the shortest.
+std::vector<std::vector<Example>> dealt(std::vector<Example> examples, int parts) {
+  std::ranges::stable_sort(examples, std::greater<>(), [](const Example& e) { return e.words.size(); });
+  std::vector<std::vector<Example>> all(static_cast<std::size_t>(parts));
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const std::size_t at = i % (2 * all.size());
+    all[std::min(at, 2 * all.size() - 1 - at)].push_back(std::move(examples[i]));
+  }
+  return all;
+}
+
 template <class M>
 boost::json::object measure(const Options& o) {
   const Init init{.seed = 2};
@@ -218,7 +235,9 @@ boost::json::object measure(const Options& o) {
   const M model(o);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(o.optim, parameters(table, model));
   Examples examples(o);
-  Tape tape;
+  DataParallel parts(*optimizer, o.tapes);
+  Tape own;
+  Tape& tape = o.tapes > 1 ? parts.tape(0) : own;
   bench::RunFigures runs;
   std::vector<double> times, record_times, rates, gflops;
   for (int i = -3; i < o.repeats; ++i) {
@@ -227,6 +246,14 @@ boost::json::object measure(const Options& o) {
     for (const Example& e : batch) words += e.words.size();
     double recorded = 0;
     const double time = bench::seconds([&] {
+      if (o.tapes > 1) {
+        const std::vector<std::vector<Example>> shares = dealt(batch, o.tapes);
+        const auto record_share = [&](Tape& t, int p) {
+          return record(o, t, table, model, shares[static_cast<std::size_t>(p)]);
+        };
+        parts.step(record_share, Accumulated::sum);
+        return;
+      }
       Var loss;
       recorded = bench::seconds([&] {
         tape.clear();

@@ -261,6 +261,17 @@ const std::vector<Mistake> tape_mistakes{
      }},
     {"A momentum where there is none", [] { Schedule(*make_optimizer("sgd", {weight()}), one_cycle({})); }},
     {"A loss that depends on no parameter", [] { Adam({weight()}).step(sum(array({2}, "x"))); }},
+    {"A loss that depends on no parameter",
+     [] {
+       Adam adam({weight()});
+       DataParallel(adam, 2).step([](Tape& t, int) { return sum(t.input(Tensor({2}))); });
+     }},
+    {"A loss on another tape",
+     [] {
+       const Param w = weight();
+       Adam adam({w});
+       DataParallel(adam, 2).step([&](Tape&, int) { return sum(tape.param(w)); });
+     }},
     {"Gradients that wait", [] { Adam({weight()}).apply(); }},
     {"Gradients that wait",
      [] {

@@ -4,6 +4,7 @@
 
 #include <spool/graph/run/team.hpp>
 
+#include <atomic>
 #include <mutex>
 
 namespace spool::run {
@@ -14,7 +15,15 @@ class Lease {
   Team* team() const { return team_; }
 
  private:
-  std::unique_lock<std::mutex> lock_;
+  // Unlike a mutex, it may be tried by the thread that has it: a run within what the team works on.
+  struct Claim {
+    bool try_lock() { return !taken.exchange(true, std::memory_order_acquire); }
+    void unlock() { taken.store(false, std::memory_order_release); }
+    std::atomic<bool> taken = false;
+  };
+  static Claim claim_;
+
+  std::unique_lock<Claim> lock_;
   Team* team_ = nullptr;
 };
 

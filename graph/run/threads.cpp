@@ -26,8 +26,8 @@ int read_default() {
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }
 
-std::mutex mutex;             // guards what follows
 std::atomic<int> wanted = 0;  // 0: the default
+// Whoever has the claim has these.
 std::unique_ptr<run::Team> the_team;
 pid_t team_process = 0;  // a process that was forked has the team's memory, but not its threads
 
@@ -46,7 +46,9 @@ int threads() {
 
 namespace run {
 
-Lease::Lease(int threads) : lock_(mutex, std::try_to_lock) {
+Lease::Claim Lease::claim_;
+
+Lease::Lease(int threads) : lock_(claim_, std::try_to_lock) {
   if (!lock_.owns_lock() || threads == 1) return;
   if (the_team != nullptr && team_process != getpid()) static_cast<void>(the_team.release());
   if (the_team == nullptr || the_team->size() != threads) {

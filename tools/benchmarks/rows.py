@@ -41,8 +41,9 @@ def streaming(hidden, layers):
 
 
 def dynamic(task, threads, *more):
-    # SGD, as the peers' driver.
-    return Command("dynamic", (f"--task={task}", f"--threads={threads}", "--optim=sgd", *more, "--json"), threads)
+    # SGD, as the peers' driver; the sentences shared out to as many tapes as there are threads.
+    args = (f"--task={task}", f"--threads={threads}", f"--tapes={threads}", "--optim=sgd", *more, "--json")
+    return Command("dynamic", args, threads)
 
 
 def onednn(cell, size, threads):

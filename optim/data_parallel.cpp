@@ -1,0 +1,108 @@
+#include <spool/graph/error.hpp>
+#include <spool/graph/run/divide.hpp>
+#include <spool/graph/run/lease.hpp>
+#include <spool/graph/run/threads.hpp>
+#include <spool/ops/grad.hpp>
+#include <spool/optim/data_parallel.hpp>
+
+#include <fmt/format.h>
+
+#include <exception>
+
+namespace spool {
+
+namespace {
+
+// Calls work(i) for each i < n: each thread takes neighbours. What the first one throws is thrown in the end.
+void share(std::size_t n, const std::function<void(std::size_t)>& work) {
+  if (n == 1) return work(0);
+  const run::Lease lease(threads());
+  std::vector<std::exception_ptr> failures(n);
+  const auto take = [&](std::size_t i) {
+    try {
+      work(i);
+    } catch (...) {
+      failures[i] = std::current_exception();
+    }
+  };
+  run::Team* const team = lease.team();
+  const auto count = static_cast<std::size_t>(team == nullptr ? 1 : team->size());
+  const auto take_some = [&](int thread) {
+    const auto t = static_cast<std::size_t>(thread);
+    for (std::size_t i = n * t / count; i < n * (t + 1) / count; ++i) take(i);
+  };
+  team == nullptr ? take_some(0) : team->run(take_some);
+  for (const std::exception_ptr& f : failures)
+    if (f != nullptr) std::rethrow_exception(f);
+}
+
+}  // namespace
+
+DataParallel::DataParallel(Optimizer& optimizer, int parts, const TapeOptions& options)
+    : optimizer_(optimizer), params_(optimizer.params()) {
+  if (parts < 1) throw TapeError(fmt::format("DataParallel: {} parts; there must be at least one", parts));
+  TapeOptions own = options;
+  for (int p = 0; p < parts; ++p, ++own.seed) parts_.emplace_back(own);
+  for (const Param& p : params_) sums_.emplace_back(p.shape(), p.dtype());
+}
+
+Tape& DataParallel::tape(int part) {
+  if (part < 0 || part >= parts())
+    throw TapeError(fmt::format("DataParallel: there is no part {} of {}", part, parts()));
+  return parts_[static_cast<std::size_t>(part)].tape;
+}
+
+double DataParallel::step(const Loss& loss, Accumulated how) {
+  share(parts_.size(), [&](std::size_t p) { run(static_cast<int>(p), loss); });
+  if (!reached())
+    throw TapeError("DataParallel: no part's loss depends on any parameter, so there is nothing to learn");
+  const double factor = how == Accumulated::mean ? 1 / static_cast<double>(parts_.size()) : 1;
+  add(factor);
+  optimizer_.apply(sums_);
+  double sum = 0;
+  for (Part& p : parts_) sum += p.tape.value(p.loss);
+  return sum * factor;
+}
+
+void DataParallel::run(int part, const Loss& loss) {
+  Part& p = parts_[static_cast<std::size_t>(part)];
+  p.tape.clear();
+  p.loss = loss(p.tape, part);
+  if (!p.loss.valid() || &p.loss.tape() != &p.tape)
+    throw TapeError(fmt::format("DataParallel: the loss of part {} is not on that part's tape", part));
+  p.wrt.clear();
+  for (const Param& param : params_) p.wrt.push_back(p.tape.param(param));
+  p.gradients.resize(p.wrt.size());
+  grad(p.loss, p.wrt, p.gradients);
+  p.wanted.assign(1, p.loss);
+  p.wanted.insert(p.wanted.end(), p.gradients.begin(), p.gradients.end());
+  p.tape.run(p.wanted);
+}
+
+// grad() gives the constant 0 for what a loss does not depend on.
+bool DataParallel::reached() const {
+  for (const Part& p : parts_)
+    for (const Var& g : p.gradients)
+      if (!is_constant(p.tape.op(g.id())) || constant_value(p.tape, g.id()) != 0) return true;
+  return false;
+}
+
+// Element by element in the order of the parts; threads take elements.
+void DataParallel::add(double factor) {
+  gradients_.clear();
+  for (Part& p : parts_)
+    for (const Var& g : p.gradients) gradients_.push_back(&p.tape.read(g));
+  const auto size = [&](std::size_t i) { return sums_[i].size(); };
+  run::divide(sums_.size(), size, [&](std::size_t, std::size_t i, std::size_t begin, std::size_t end) {
+    sums_[i].visit([&]<class T>(std::span<T> sum) {
+      for (std::size_t g = i; g < gradients_.size(); g += sums_.size()) {
+        const std::span<const T> more = gradients_[g]->template as<T>();
+        for (std::size_t k = begin; k < end; ++k) sum[k] = g == i ? more[k] : sum[k] + more[k];
+      }
+      if (factor != 1)
+        for (std::size_t k = begin; k < end; ++k) sum[k] *= static_cast<T>(factor);
+    });
+  });
+}
+
+}  // namespace spool
