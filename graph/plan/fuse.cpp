@@ -85,12 +85,17 @@ class Fuser {
 
   void find_levels() {
     level_.assign(d_.nodes.size(), 0);
+    edges_.clear();
     for (const Id v : d_.order) {
       if (joins_[v] && !parts_agree(v)) joins_[v] = false;
+      std::uint32_t level = 0;
       for (const Id o : d_.in(v)) {
         const Id u = d_.root(o);
-        if (d_.computed(u)) level_[v] = std::max(level_[v], level_[u] + (fusable(u, o, v) ? 0 : 1));
+        if (!d_.computed(u)) continue;
+        edges_.push_back({u, v, o, fusable(u, o, v)});
+        level = std::max(level, level_[u] + (edges_.back().fusable ? 0 : 1));
       }
+      level_[v] = level;
     }
   }
   // A part that is computed long before the others is better stored in its place at once.
@@ -101,6 +106,10 @@ class Fuser {
     });
   }
 
+  struct Edge {
+    Id from, to, operand;
+    bool fusable;
+  };
   struct Reader {
     Id node;
     bool fusable;
@@ -108,19 +117,13 @@ class Fuser {
 
   void find_readers() {
     end_.assign(d_.nodes.size() + 1, 0);
-    for_each_edge([&](Id u, Id, Id) { ++end_[u + 1]; });
+    for (const Edge& e : edges_) ++end_[e.from + 1];
     std::partial_sum(end_.begin(), end_.end(), end_.begin());
     readers_.resize(end_.back());
     std::vector<std::uint32_t> next(end_.begin(), end_.end() - 1);
-    for_each_edge([&](Id u, Id o, Id v) { readers_[next[u]++] = {v, fusable(u, o, v)}; });
+    for (const Edge& e : edges_) readers_[next[e.from]++] = {e.to, e.fusable};
     wanted_.assign(d_.nodes.size(), false);
     for (const Id w : d_.wanted) wanted_[d_.root(w)] = true;
-  }
-  template <class F>
-  void for_each_edge(F&& f) const {
-    for (const Id v : d_.order)
-      for (const Id o : d_.in(v))
-        if (const Id u = d_.root(o); d_.computed(u)) f(u, o, v);
   }
   std::span<const Reader> readers(Id u) const { return {readers_.data() + end_[u], end_[u + 1] - end_[u]}; }
 
@@ -166,14 +169,14 @@ class Fuser {
       if (fold_[n] || joins_[n]) rows_[n] = fold_[n] ? d_.size(n) : d_.shape(n).split(d_.nodes[n].axis).outer;
     disagree_.assign(d_.nodes.size(), false);
     bool agreed = true;
-    for_each_edge([&](Id u, Id o, Id v) {
-      if (level_[u] != level_[v] || !fusable(u, o, v)) return;
+    for (const auto& [u, v, o, fusable] : edges_) {
+      if (level_[u] != level_[v] || !fusable) continue;
       const Id a = cluster(u), b = cluster(v);
-      if (disagree_[a] || disagree_[b]) return;  // it goes apart in any case
-      if (join(u, v, d_.whole(o) ? 0 : rows_in(d_.layout(o), u))) return;
+      if (disagree_[a] || disagree_[b]) continue;  // it goes apart in any case
+      if (join(u, v, d_.whole(o) ? 0 : rows_in(d_.layout(o), u))) continue;
       agreed = false;
       disagree_[a] = disagree_[b] = true;
-    });
+    }
     if (!agreed) forget_rows([&](Id n) { return disagree_[cluster(n)]; });
     if (agreed && d_.options.fuse) join_siblings();
     return agreed;
@@ -259,6 +262,7 @@ class Fuser {
   std::vector<std::int64_t> rows_;  // by node, of the cluster whose parent it is; 0: any number of them
   std::vector<bool> disagree_;      // likewise: it can't be one of these
   std::vector<std::uint32_t> level_, end_;
+  std::vector<Edge> edges_;  // between nodes that are computed, in the order of their ends
   std::vector<Reader> readers_;
   std::vector<bool> wanted_;
 };

@@ -215,7 +215,14 @@ class ProgramWriter {
   std::vector<Id> outputs_;
   std::vector<std::uint32_t> input_slots_, operands_, into_;
   std::vector<std::pair<Layout, std::uint32_t>> slices_;
-  boost::unordered_flat_map<std::vector<std::int64_t>, std::uint32_t> program_ids_;
+  struct Hash {  // keys are long, so that their hash takes longer than all else
+    std::size_t operator()(const std::vector<std::int64_t>& key) const {
+      std::uint64_t hash = key.size();
+      for (const std::int64_t k : key) hash = (hash ^ static_cast<std::uint64_t>(k)) * 0x9e3779b97f4a7c15;
+      return hash ^ hash >> 32;
+    }
+  };
+  boost::unordered_flat_map<std::vector<std::int64_t>, std::uint32_t, Hash> program_ids_;
 };
 
 }  // namespace
