@@ -285,7 +285,8 @@ struct OpDef {
   /// Bit i: rows i of the result, counted along the first axis, need rows i of operand i and all of the
   /// operands without a bit. 0, or null: the op can't be divided by rows. Element-wise ops need not say.
   std::uint32_t (*divides)(Attrs) = nullptr;
-  bool sums = false;  ///< element-wise: the sum of the operands; a reduction: the sum of what it folds
+  bool cheap = false;  ///< element-wise: it may be computed twice rather than kept in memory
+  bool sums = false;   ///< element-wise: the sum of the operands; a reduction: the sum of what it folds
   const Product* product = nullptr;
   RowMap row_map = RowMap::none;
 };

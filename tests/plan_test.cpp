@@ -280,45 +280,12 @@ TEST_CASE("an unrolled GRU: a product and one step of tiles, both ways") {
   CHECK(count(text, "of [30, 144]") == 0);  // what two concats share is copied within the tiles
 }
 
-TEST_CASE("a layer norm runs tile by tile, folds of rows included") {
+TEST_CASE("an unrolled LSTM with layer norm: a product and one step of tiles, both ways") {
   Tape tape;
-  const Var x = tanh(tape.input({4, 8}, "x"));
-  CHECK(tape.plan_text(Vars{layer_norm(x)}) ==
-        "   1  tiles     [32] tanh sum div sub square sum div add rsqrt mul -> 1\n");
-  // One row of all elements, and folds along another axis, run by their own kernels.
-  CHECK(tape.plan_text(Vars{sum(x)}) ==
-        "   1  tiles     [32] tanh -> 1\n"
-        "   2  eval      sum [1, 1]\n");
-  // Rows may be of several lengths; where there are two numbers of them, folds keep out of it.
-  const Var y = tape.input({4, 2}, "y"), row = sum(x, {1}, true);
-  CHECK(tape.plan_text(Vars{y * row, x * row, x * sum(y * row, {1}, true)}) ==
-        "   1  tiles     [32] tanh sum mul mul sum mul -> 3\n");
-  CHECK(tape.plan_text(Vars{x * row, sum(reshape(x, {2, 16}), {1}, true)}) ==
-        "   1  tiles     [32] tanh -> 1\n"
-        "   2  eval      sum [4, 1]\n"
-        "   3  tiles     [32] mul -> 1\n"
-        "   4  eval      sum [2, 1]\n");
-
   const std::string text =
       tape.plan_text(trained<Lstm>(tape, {.input = 3, .hidden = 4, .cell = {.layer_norm = true}}, 6, 2));
   INFO(text);
   CHECK(count(text, "in lstm/l0/t=3") == 4);  // product and tiles, both ways
-}
-
-TEST_CASE("slices of rows and what is joined of them stay in tiles") {
-  Tape tape;
-  const Var x = tanh(tape.input({4, 8}, "x"));
-  const auto half = [&](int i) { return slice(x, 1, 4 * i, 4 * i + 4); };
-  CHECK(tape.plan_text(Vars{concat({sigmoid(half(1)), half(0) * half(1)}, 1)}) ==
-        "   1  tiles     [32] tanh sigmoid mul concat -> 1\n");
-  // Parts that others read lie where they are joined; an input among the parts is copied there.
-  const Var a = sigmoid(half(0)), b = tape.input({4, 3}, "b"), w = tape.input({4, 2}, "w");
-  CHECK(tape.plan_text(Vars{concat({a, exp(half(1))}, 1), matmul(a, w)}) ==
-        "   1  tiles     [32] tanh sigmoid exp concat -> 2\n"
-        "   2  product   [4, 4] x input \"w\" [4, 2]\n");
-  CHECK(tape.plan_text(Vars{concat({a, b}, 1)}) ==
-        "   1  tiles     [32] tanh sigmoid -> 1\n"
-        "   2  copy      1 of 2 parts of [4, 7]\n");
 }
 
 TEST_CASE("a run serves from its plan when the same is recorded again, whatever the data and constants") {

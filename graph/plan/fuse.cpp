@@ -29,7 +29,13 @@ class Fuser {
     for (int tries = 0;; ++tries) {
       find_levels();
       find_readers();
-      if (d_.options.fuse && d_.options.sink) sink();
+      if (d_.options.fuse && d_.options.sink) {
+        if (tries == 0 && double_results()) {
+          find_levels();
+          find_readers();
+        }
+        sink();
+      }
       if (find_clusters()) break;
       if (tries == most_tries) forget_rows([](Id) { return true; });
     }
@@ -73,7 +79,7 @@ class Fuser {
     if (d_.whole(operand)) return fold_[v] || joins_[v] || d_.size(u) == d_.size(v);
     const Layout l = d_.layout(operand);
     if (!in_rows_[u] || rows_in(l, u) == 0) return false;
-    return fold_[v] ? l.step == 1 && l.rows == d_.size(v) : l.size() == d_.size(v);
+    return fold_[v] ? l.rows == d_.size(v) : l.size() == d_.size(v);
   }
   // How many rows of u an operand has the same part of, or u has an element for each; 0: it is neither.
   std::int64_t rows_in(const Layout& l, Id u) const {
@@ -126,6 +132,57 @@ class Fuser {
     for (const Id w : d_.wanted) wanted_[d_.root(w)] = true;
   }
   std::span<const Reader> readers(Id u) const { return {readers_.data() + end_[u], end_[u + 1] - end_[u]}; }
+
+  // Doubles results that are read in their own cluster and again much later, when that is cheap and what
+  // they are made of is kept in any case: x^ = (x - mean) / sigma of a layer norm is then not stored.
+  bool double_results() {
+    const std::vector<Id> order = std::move(d_.order);
+    d_.order.clear();
+    for (const Id v : order) {
+      d_.order.push_back(v);
+      if (!worth_doubling(v)) continue;
+      const std::vector<Id> in(d_.in(v).begin(), d_.in(v).end());
+      const Id again = d_.add_node(d_.nodes[v].tape, Role::elementwise, d_.shape(v), in);
+      d_.order.push_back(again);
+      for (const Reader& r : readers(v))
+        if (is_far(r, v))
+          for (std::uint32_t k = 0; k < d_.nodes[r.node].count; ++k)
+            if (const Id o = d_.in(r.node)[k]; d_.root(o) == v) {
+              const Id as_read = d_.view_as(again, d_.shape(o));
+              d_.in(r.node)[k] = as_read;
+            }
+    }
+    for (auto* flags : {&fold_, &joins_}) flags->resize(d_.nodes.size(), false);
+    in_rows_.resize(d_.nodes.size(), true);
+    return d_.order.size() > order.size();
+  }
+  bool is_far(const Reader& r, Id v) const { return level_[r.node] >= level_[v] + far; }
+  bool worth_doubling(Id v) const {
+    if (d_.nodes[v].role != Role::elementwise || !d_.op(v).cheap || wanted_[v]) return false;
+    std::uint32_t first = 0xffffffffU, last = 0;
+    for (const Reader& r : readers(v)) {
+      if (!is_far(r, v)) {
+        if (!r.fusable || level_[r.node] != level_[v]) return false;  // it is stored in any case
+        continue;
+      }
+      if (d_.segment(r.node) != d_.segment(v) || !reads_whole(r.node, v)) return false;
+      first = std::min(first, level_[r.node]);
+      last = std::max(last, level_[r.node]);
+    }
+    // Where all are far, it just moves; where they are far from each other, it would be stored for the last.
+    if (last == 0 || last - first >= far ||
+        std::ranges::all_of(readers(v), [&](const Reader& r) { return is_far(r, v); }))
+      return false;
+    return std::ranges::all_of(d_.in(v), [&](Id o) {
+      const Id u = d_.root(o);
+      return !d_.computed(u) || wanted_[u] || std::ranges::any_of(readers(u), [&](const Reader& r) {
+        return r.node != v && level_[r.node] >= first;
+      });
+    });
+  }
+  bool reads_whole(Id n, Id v) const {
+    return std::ranges::all_of(d_.in(n), [&](Id o) { return d_.root(o) != v || d_.whole(o); });
+  }
 
   // Moves results to where they are read, when no operand has to be stored for it: 1 - y * y of a forward
   // step is computed in the backward step, from the y that is kept in any case.

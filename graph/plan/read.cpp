@@ -91,7 +91,7 @@ class Reader {
       case Kind::elementwise:
         if (all_uniform && size > 0 && in.size() <= 8)
           uniform(n, {node.tape, scalars_of(in)});
-        else if (size > 0 && in.size() <= 8)
+        else if (size > 0 && in.size() <= 8 && !once_a_row(n))
           node.role = Role::elementwise;
         break;
       case Kind::view:
@@ -117,6 +117,30 @@ class Reader {
       default:
         break;
     }
+  }
+
+  // An op on elements that each serve a whole row is computed once for each row.
+  bool once_a_row(Id n) {
+    const auto single = [](const Layout& l) { return l.step == 0 && l.cols > 1; };
+    std::int64_t rows = 1;
+    for (const Id o : d_.in(n)) {
+      if (d_.nodes[o].layout == none) return false;
+      const Layout l = d_.layout(o);
+      if (!single(l) || (l.rows != 1 && rows != 1 && l.rows != rows)) return false;
+      rows = std::max(rows, l.rows);
+    }
+    const std::vector<Id> in(d_.in(n).begin(), d_.in(n).end());
+    std::vector<Id> elements;
+    for (const Id o : in) {
+      const Layout l = d_.layout(o);
+      elements.push_back(d_.add_node(d_.nodes[o].tape, Role::view, Shape{rows}, std::array{o}));
+      d_.set_layout(elements.back(), l.rows == 1     ? Layout{l.root, l.offset, 1, rows, 0, 0}
+                                     : l.stride == 1 ? Layout{l.root, l.offset, 1, rows, 0, 1}
+                                                     : Layout{l.root, l.offset, rows, 1, l.stride, 1});
+    }
+    const Id row = d_.add_node(d_.nodes[n].tape, Role::elementwise, Shape{rows}, elements);
+    view(n, *repeated(d_.layout(row), 1, d_.size(n) / rows));
+    return true;
   }
 
   bool has_eval(const OpDef& op) const {

@@ -99,6 +99,7 @@ void run_tile(const Tile& t) {
 template <Fn fn, int arity, class OpDef>
 constexpr OpDef tiled(OpDef op) {
   op.tile.f32 = run_tile<fn, arity>;
+  op.cheap = has_double(fn);
   if constexpr (has_double(fn)) op.tile.f64 = run_tile<fn, arity>;
   return op;
 }
