@@ -172,6 +172,20 @@ TEST_CASE("rows of many lengths in one step: slices, joins, and what others read
                 passes) < rounding);
 }
 
+TEST_CASE("cheap results that are read again much later, one made of another") {
+  CHECK(difference([](Tape& t) {
+          const Var w = tanh(t.input(numbers({8, 8}, 1)));
+          const auto long_way = [&](Var x) {
+            for (int i = 0; i < 20; ++i) x = 0.5 * matmul(x, w);
+            return x;
+          };
+          const Var a = matmul(t.input(numbers({4, 8}, 2)), w), b = matmul(t.input(numbers({4, 8}, 3)), w);
+          const Var first = a * b, c = long_way(tanh(first));
+          const Var second = first * c, d = long_way(tanh(second));
+          return Vars{second * d + a + b + c};
+        }) < rounding);
+}
+
 TEST_CASE("packed weights are those of the parameter, whatever came before") {
   Tape tape(DType::f64);
   SECTION("parameters that follow each other at one address") {

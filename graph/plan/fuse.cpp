@@ -175,9 +175,11 @@ class Fuser {
       return false;
     return std::ranges::all_of(d_.in(v), [&](Id o) {
       const Id u = d_.root(o);
-      return !d_.computed(u) || wanted_[u] || std::ranges::any_of(readers(u), [&](const Reader& r) {
-        return r.node != v && level_[r.node] >= first;
-      });
+      if (!d_.computed(u)) return true;
+      if (u >= level_.size()) return false;  // a double itself, which is not kept
+      return wanted_[u] || std::ranges::any_of(readers(u), [&](const Reader& r) {
+               return r.node != v && level_[r.node] >= first;
+             });
     });
   }
   bool reads_whole(Id n, Id v) const {
