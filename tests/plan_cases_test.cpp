@@ -74,6 +74,18 @@ TEST_CASE("a concat of a value and parts of it") {
           }) < rounding);
 }
 
+TEST_CASE("parts that others read of a concat in tiles, which is a part of another one") {
+  for (const bool inner_twice : {false, true})
+    CHECK(difference([&](Tape& t) {
+            const Var x = tanh(t.input(numbers({4, 8}, 1))), a = sigmoid(slice(x, 1, 0, 4));
+            const Var inner = concat({exp(slice(x, 1, 4, 8)), a}, 1);
+            const Var w = t.input(numbers({4, 2}, 2)), u = t.input(numbers({8, 2}, 3));
+            Vars all{concat({t.input(numbers({4, 3}, 4)), inner}, 1), matmul(a, w)};
+            if (inner_twice) all.push_back(matmul(concat({inner, tanh(inner)}, 1), concat({u, u}, 0)));
+            return all;
+          }) < rounding);
+}
+
 TEST_CASE("a weight that is used in two shapes") {
   CHECK(difference([](Tape& t) {
           const Var w = t.input(numbers({4, 6}, 1));
