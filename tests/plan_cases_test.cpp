@@ -250,6 +250,17 @@ constexpr OpDef add3_op{.name = "add3",
                         .eval = map([](auto x, auto y, auto z) { return x + y + z; }),
                         .sums = true};
 
+constexpr OpDef total_op{.name = "total",
+                         .arity = OpDef::variadic,
+                         .kind = Kind::elementwise,
+                         .shape = shapes::same,
+                         .eval = eval_of([]<class T>(const Args<T>& a) {
+                           for (std::int64_t i = 0; i < a.size(); ++i) {
+                             a.out[i] = 0;
+                             for (const T* x : a.in) a.out[i] += x[i];
+                           }
+                         })};
+
 // A program of matrices drawn by seed: its loss, gradients, and some of its values. With checkpoints, some of
 // its steps lie in them, and those in others; what comes later also reads what lies inside of them.
 class Program {
@@ -380,6 +391,15 @@ TEST_CASE("a user's sum of three operands") {
           const Var x = t.input(numbers({4, 3}, 1)), w = t.input(numbers({3, 4}, 2)),
                     a = t.input(numbers({4, 4}, 3));
           return Vars{record(add3_op, {matmul(x, w), tanh(a), matmul(tanh(x), w)}) + a};
+        }) < rounding);
+}
+
+TEST_CASE("clusters that differ in how many operands each op of a user's takes") {
+  CHECK(difference([](Tape& t) {
+          Vars x;
+          for (int i = 0; i < 10; ++i) x.push_back(t.input(numbers({4, 8}, i)));
+          return Vars{record(total_op, {x[0], x[1]}) * record(total_op, {x[2], x[3], x[4]}),
+                      record(total_op, {x[5], x[6], x[7]}) * record(total_op, {x[8], x[9]})};
         }) < rounding);
 }
 

@@ -187,7 +187,7 @@ class ProgramWriter {
     key.assign({c.cols, program_.inputs});
     for (const Layout& l : c.inputs) key.push_back(l.cols * 4 + l.step * 2 + (l.stride != 0 ? 1 : 0));
     for (const Op& op : program_.ops) {
-      key.push_back(op.cols * 8 + static_cast<std::int64_t>(op.form));
+      key.push_back((op.cols * 8 + static_cast<std::int64_t>(op.form)) << 16 | op.count);
       if (op.form == Form::each || op.form == Form::fold) {
         key.push_back(static_cast<std::int64_t>(std::bit_cast<std::uintptr_t>(&d_.tape.op(op.tape))));
         const Attrs attrs = d_.tape.attrs(op.tape);
