@@ -231,6 +231,37 @@ TEST_CASE("stepper: a step allocates nothing") {
   }
 }
 
+namespace {
+
+bool refuses = false;
+constexpr OpDef half_op{.name = "half",
+                        .arity = 1,
+                        .kind = Kind::other,
+                        .shape = shapes::same,
+                        .eval = map([](auto x) { return x / 2; }),
+                        .fast = eval_of([]<class T>(const Args<T>& a) {
+                          if (refuses) throw std::runtime_error("half: not now");
+                          for (std::int64_t i = 0; i < a.size(); ++i) a.out[i] = a.in[0][i] / 2;
+                        })};
+
+}  // namespace
+
+TEST_CASE("stepper: goes on from a step that only the plain interpreter could take") {
+  Tape tape;
+  const Carried<Var> start(tape.constant(1, {1, 1}));
+  Stepper stepper(Shape{1, 1}, start, [](Var x, Var h) {
+    const Var next = record(half_op, {h}) + x;
+    return std::pair(next, next);
+  });
+  double expected = 1;
+  for (int step = 0; step < 5; ++step) {
+    refuses = step == 1;
+    expected = expected / 2 + step;
+    CHECK(stepper.step(Tensor({1, 1}, {static_cast<double>(step)})).item() == expected);
+  }
+  refuses = false;
+}
+
 TEST_CASE("stepper: mistakes") {
   const Model model;
   auto stepper = model.stepper(1);

@@ -143,7 +143,7 @@ struct StepProgram::Impl {
     }
     const auto results = run_plain<T>(tape(), wanted);
     for (std::size_t i = 0; i < results.size(); ++i) std::ranges::copy(results[i], target<T>(i));
-    for (std::size_t i = 0; i < state.size(); ++i) std::swap(*state[i], next[i]);
+    for (std::size_t i = 0; i < state.size(); ++i) state[i]->assign(next[i]);  // where the plan reads it
   }
 
   // Where wanted value i goes.
