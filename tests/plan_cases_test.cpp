@@ -101,6 +101,25 @@ TEST_CASE("a weight that is used in two shapes") {
         }) < rounding);
 }
 
+TEST_CASE("a product that others read by way of a view is not added up in place") {
+  const auto product = [](Tape& t, std::int64_t rows, std::int64_t cols, double seed) {
+    return matmul(t.input(numbers({rows, 5}, seed)), t.input(numbers({5, cols}, seed + 1)));
+  };
+  CHECK(difference([&](Tape& t) {
+          const Var flat = reshape(product(t, 3, 4, 1), {12});
+          const Var sum = reshape(flat, {2, 6}) + product(t, 2, 6, 3) + t.input(numbers({2, 6}, 5));
+          return Vars{sum, tanh(flat)};
+        }) < rounding);
+  CHECK(difference([&](Tape& t) {
+          const Var flat = reshape(product(t, 3, 4, 1), {12});
+          return Vars{flat, reshape(flat, {2, 6}) + product(t, 2, 6, 3) + t.input(numbers({2, 6}, 5))};
+        }) < rounding);
+  CHECK(difference([&](Tape& t) {
+          const Var wide = broadcast_to(product(t, 3, 1, 1), {3, 2});
+          return Vars{wide + wide};
+        }) < rounding);
+}
+
 TEST_CASE("rows of a table that are joined to longer rows") {
   CHECK(difference([](Tape& t) {
           const Var table = t.input(numbers({3, 4}, 1));

@@ -109,7 +109,7 @@ class Sums {
     others_.clear();
     for (const Id leaf : leaves_) {
       const Id n = d_.root(leaf);
-      const bool mine = uses_[leaf] == 1 && (leaf == n || (uses_[n] == 1 && d_.whole(leaf)));
+      const bool mine = d_.whole(leaf) && only_use(leaf, n);
       if (mine && d_.nodes[n].role == Role::long_product && d_.nodes[n].count % 2 == 0 &&
           (long_.empty() || same_form(n, long_[0])))
         long_.push_back(n);
@@ -129,6 +129,13 @@ class Sums {
     if (!long_.empty()) join_long(root);
     if (!rows_.empty()) chain_rows(root);
     if (!others_.empty()) add_up(others_, root);
+  }
+
+  // Whether nothing but one reader of v needs the node n that v is a view of, or is itself.
+  bool only_use(Id v, Id n) const {
+    for (; v != n; v = d_.in(v)[0])
+      if (uses_[v] != 1 || d_.nodes[v].role != Role::view || d_.nodes[v].count != 1) return false;
+    return uses_[n] == 1;
   }
 
   bool adds_rows(Id n) const {
