@@ -42,7 +42,7 @@ class Emitter {
     find_rights();
     plan_.nodes = static_cast<std::uint32_t>(d_.nodes.size());
     for (const Scalar& s : d_.scalars) plan_.scalars.push_back({s.tape, s.operands});
-    for (const TileProgram& p : d_.programs) plan_.tile_ops.push_back(tile_ops(p));
+    for (const TileProgram& p : d_.programs) plan_.tile_ops.push_back(tile_ops(d_.tape, p, plan_.attrs));
     for (const Unit& u : d_.units) emit_unit(u);
     for (const Id w : d_.wanted) plan_.results.push_back(block(stored(d_.layout(w))));
     return std::move(plan_);
@@ -167,71 +167,6 @@ class Emitter {
         throw InternalError("plan: a unit that does nothing");
     }
   }
-
-  std::pair<std::uint32_t, std::uint32_t> keep(Attrs attrs) {
-    const auto at = static_cast<std::uint32_t>(plan_.attrs.size());
-    plan_.attrs.insert(plan_.attrs.end(), attrs.begin(), attrs.end());
-    return {at, static_cast<std::uint32_t>(attrs.size())};
-  }
-
-  // A result that is not stored lives in a temporary tile until its last reader.
-  TileOps tile_ops(const TileProgram& p) {
-    TileOps t;
-    t.inputs = p.inputs;
-    t.outputs = static_cast<std::uint32_t>(p.outputs.size());
-    t.operands = p.operands;
-    std::int64_t longest = 0;
-    for (const TileProgram::Op& op : p.ops) longest = std::max(longest, op.cols), t.mean_cols += op.cols;
-    t.mean_cols = std::max<std::int64_t>(1, t.mean_cols / static_cast<std::int64_t>(p.ops.size()));
-    const Rooms rooms(p);
-    std::vector<std::int32_t> output(p.ops.size(), -1);
-    for (std::size_t k = 0; k < p.outputs.size(); ++k) output[p.outputs[k]] = static_cast<std::int32_t>(k);
-    std::vector<std::uint32_t> free, temporary(p.ops.size(), none);
-    for (std::uint32_t i = 0; i < p.ops.size(); ++i) {
-      const TileProgram::Op& op = p.ops[i];
-      const auto [attrs, attr_count] = keep(d_.tape.attrs(op.tape));
-      const std::uint32_t room = rooms.of(i);
-      if (room != none && output[room] < 0 && temporary[room] == none) {
-        if (free.empty()) free.push_back(t.temporaries++);
-        temporary[room] = free.back();
-        free.pop_back();
-      }
-      const bool fold = op.form == Form::fold;
-      const std::int64_t row = room == none ? op.cols : fold && room == i ? 1 : p.ops[room].cols;
-      t.ops.push_back({&d_.tape.op(op.tape), attrs, attr_count, op.first, op.count,
-                       room == none ? -1 : output[room], room == none ? 0 : temporary[room], op.form,
-                       longest > 1 && (fold || op.cols == 1), op.cols, row, op.at});
-      t.whole_rows |= op.form != Form::each || (op.cols != 1 && op.cols != longest);
-      for (const std::uint32_t ended : rooms.ending(i))
-        if (output[ended] < 0) free.push_back(temporary[ended]);
-    }
-    return t;
-  }
-
-  // Which op's result the elements of each lie in, and the last op that reads of it.
-  class Rooms {
-   public:
-    explicit Rooms(const TileProgram& p) : of_(p.ops.size()), ending_(p.ops.size()) {
-      std::vector<std::uint32_t> last(p.ops.size());
-      for (std::uint32_t i = 0; i < p.ops.size(); ++i) {
-        const TileProgram::Op& op = p.ops[i];
-        of_[i] = op.into != none ? op.into : i;
-        if (const std::uint32_t o = p.operands[op.first]; op.form == Form::slice) of_[i] = of_[o - p.inputs];
-        last[of_[i]] = std::max(last[of_[i]], i);
-        for (std::uint32_t k = 0; k < op.count; ++k)
-          if (const auto o = p.operands[op.first + k]; o >= p.inputs)
-            last[of_[o - p.inputs]] = std::max(last[of_[o - p.inputs]], i);
-      }
-      for (std::uint32_t i = 0; i < p.ops.size(); ++i)
-        if (of_[i] == i) ending_[last[i]].push_back(i);
-    }
-    std::uint32_t of(std::uint32_t op) const { return of_[op]; }
-    std::span<const std::uint32_t> ending(std::uint32_t op) const { return ending_[op]; }
-
-   private:
-    std::vector<std::uint32_t> of_;
-    std::vector<std::vector<std::uint32_t>> ending_;
-  };
 
   void emit_tiles(const Unit& u) {
     const Cluster& first = d_.clusters[u.members[0]];
@@ -425,7 +360,7 @@ class Emitter {
   }
 
   void emit_eval(Id n) {
-    const auto [attrs, attr_count] = keep(d_.attrs(n));
+    const auto [attrs, attr_count] = keep(d_.attrs(n), plan_.attrs);
     EvalStep step{&d_.op(n), attrs, attr_count, {}, {}, ref(stored(d_.layout(n))), d_.shape(n)};
     for (const Id o : d_.in(n)) {
       step.in.push_back(ref(stored(d_.layout(o))));

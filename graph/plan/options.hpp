@@ -11,7 +11,7 @@ struct Options {
   bool sums = true;    ///< sums of products become one long product, and one that adds to the next
   bool select = true;  ///< products of selected rows are taken once for each row of the table
   bool fuse = true;    ///< element-wise ops run together, tile by tile
-  bool sink = true;    ///< element-wise results are computed where they are read, if nothing else is kept longer
+  bool sink = true;    ///< results are computed where they are read, if nothing else is kept longer
   bool group = true;   ///< equal work on different operands runs as one step
   bool place = true;   ///< values are computed where a concat or a product wants them
   bool reuse = true;   ///< storage serves again after its last reader
