@@ -89,6 +89,27 @@ TEST_CASE("a value that fails is not there when it is read again, and what was c
   CHECK(tape.read(fine).at(0) == 1);
 }
 
+TEST_CASE("a result that is also the right operand of a product is packed anew in each run") {
+  const auto run = [](Tape& tape) {
+    Vars many;  // leaves of another run, more than the runs after it have
+    for (int i = 0; i < 8; ++i) many.push_back(tape.param(Param("p", ramp({4}, i))));
+    tape.run({concat(many, 0)});
+    const Var x = tape.input(ramp({64, 64}, 0), "x");
+    const Var w = tanh(x), y = matmul(tape.input(ramp({256, 64}, 1e-5), "z"), transpose(w));
+    std::vector<double> all;
+    for (const double step : {1e-4, 2e-4, 3e-4}) {
+      tape.set(x, ramp({64, 64}, step));
+      tape.run({w, y});
+      all.push_back(tape.read(y).at(1));
+    }
+    return all;
+  };
+  Tape planned, plain({.plan = "plain"});
+  const auto got = run(planned), expected = run(plain);
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == Approx(expected[i]).epsilon(1e-4));
+  CHECK(planned.run_stats().fallbacks == 0);
+}
+
 TEST_CASE(
     "matrices that few rows are multiplied by are read as they lie, others and transposed ones packed") {
   const auto packs = [](std::int64_t rows, bool transposed, const plan::Options& options) {

@@ -32,12 +32,13 @@ void compute_scalars(const plan::Plan& plan, const Tape& tape, std::vector<T>& v
   }
 }
 
-// The leaf that a step packs, when there is one whose versions can be told.
+// The leaf that a step packs, when there is one whose versions can be told. What is packed may also be a
+// result: those have the bases after the leaves.
 const Leaf* packed_leaf(const plan::Step& step, const std::vector<Leaf>& leaves) {
   const auto* p = std::get_if<plan::Pack>(&step);
   if (p == nullptr || !p->stays || p->from.base < plan::Ref::first_leaf) return nullptr;
-  const Leaf& leaf = leaves[p->from.base - plan::Ref::first_leaf];
-  return leaf.serial != 0 ? &leaf : nullptr;
+  const std::size_t i = p->from.base - plan::Ref::first_leaf;
+  return i < leaves.size() && leaves[i].serial != 0 ? &leaves[i] : nullptr;
 }
 
 }  // namespace
