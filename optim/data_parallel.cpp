@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 
 namespace spool {
@@ -43,7 +44,7 @@ DataParallel::DataParallel(Optimizer& optimizer, int parts, const TapeOptions& o
   if (parts < 1) throw TapeError(fmt::format("DataParallel: {} parts; there must be at least one", parts));
   TapeOptions own = options;
   for (int p = 0; p < parts; ++p, ++own.seed) parts_.emplace_back(own);
-  for (const Param& p : params_) sums_.emplace_back(p.shape(), p.dtype());
+  for (const Param& p : params_) sums_.emplace_back(p.shape(), options.dtype);
 }
 
 Tape& DataParallel::tape(int part) {
@@ -54,11 +55,13 @@ Tape& DataParallel::tape(int part) {
 
 double DataParallel::step(const Loss& loss, Accumulated how) {
   share(parts_.size(), [&](std::size_t p) { run(static_cast<int>(p), loss); });
-  if (!reached())
+  updates_.clear();
+  for (std::size_t i = 0; i < params_.size(); ++i) updates_.push_back(reached(i) ? &sums_[i] : nullptr);
+  if (std::ranges::count(updates_, nullptr) == std::ssize(updates_))
     throw TapeError("DataParallel: no part's loss depends on any parameter, so there is nothing to learn");
   const double factor = how == Accumulated::mean ? 1 / static_cast<double>(parts_.size()) : 1;
   add(factor);
-  optimizer_.apply(sums_);
+  optimizer_.apply(updates_);
   double sum = 0;
   for (Part& p : parts_) sum += p.tape.value(p.loss);
   return sum * factor;
@@ -80,11 +83,11 @@ void DataParallel::run(int part, const Loss& loss) {
 }
 
 // grad() gives the constant 0 for what a loss does not depend on.
-bool DataParallel::reached() const {
-  for (const Part& p : parts_)
-    for (const Var& g : p.gradients)
-      if (!is_constant(p.tape.op(g.id())) || constant_value(p.tape, g.id()) != 0) return true;
-  return false;
+bool DataParallel::reached(std::size_t param) const {
+  return std::ranges::any_of(parts_, [param](const Part& p) {
+    const Var& g = p.gradients[param];
+    return !is_constant(p.tape.op(g.id())) || constant_value(p.tape, g.id()) != 0;
+  });
 }
 
 // Element by element in the order of the parts; threads take elements.
@@ -92,6 +95,7 @@ void DataParallel::add(double factor) {
   gradients_.clear();
   for (Part& p : parts_)
     for (const Var& g : p.gradients) gradients_.push_back(&p.tape.read(g));
+  for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i].resize(gradients_[i]->shape());
   const auto size = [&](std::size_t i) { return sums_[i].size(); };
   run::divide(sums_.size(), size, [&](std::size_t, std::size_t i, std::size_t begin, std::size_t end) {
     sums_[i].visit([&]<class T>(std::span<T> sum) {

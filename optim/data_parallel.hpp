@@ -28,12 +28,13 @@ class DataParallel {
   DataParallel(Optimizer& optimizer, int parts, const TapeOptions& options = {});
 
   /// Updates by the mean (or sum) of the gradients of all parts' losses, and returns the mean (or sum) of the
-  /// losses. Parameters that no loss depends on have gradient 0. What a part throws is thrown, for the first
+  /// losses. Parameters that no loss depends on are left alone. What a part throws is thrown, for the first
   /// of them. TapeError for a loss from another tape, or where no loss depends on any parameter.
   double step(const Loss& loss, Accumulated how = Accumulated::mean);
 
   int parts() const { return static_cast<int>(parts_.size()); }
-  /// As the last step left it: its values, its run_stats().
+  /// As the last step left it: its loss, its run_stats(), its random(). Other values of the step are not
+  /// kept, and with the new parameters they can't be read.
   Tape& tape(int part);
 
  private:
@@ -46,13 +47,14 @@ class DataParallel {
 
   void run(int part, const Loss& loss);
   void add(double factor);
-  bool reached() const;
+  bool reached(std::size_t param) const;
 
   Optimizer& optimizer_;
   Params params_;
   std::deque<Part> parts_;
-  std::vector<Tensor> sums_;  // of gradients, by parameter
-  std::vector<const Tensor*> gradients_;
+  std::vector<Tensor> sums_;              // of gradients, by parameter, of the tapes' dtype
+  std::vector<const Tensor*> gradients_;  // of all parts
+  std::vector<const Tensor*> updates_;    // by parameter; null where no loss depends on it
 };
 
 }  // namespace spool

@@ -155,18 +155,32 @@ void Optimizer::apply(Accumulated how) {
 }
 
 void Optimizer::apply(std::span<const Tensor> gradients) {
+  apply_all(gradients.size(), [&](std::size_t i) { return &gradients[i]; });
+}
+
+void Optimizer::apply(std::span<const Tensor* const> gradients) {
+  apply_all(gradients.size(), [&](std::size_t i) { return gradients[i]; });
+}
+
+// By the gradient at(i) of each parameter, or none where that is null.
+template <class At>
+void Optimizer::apply_all(std::size_t count, const At& at) {
   check_params();
-  if (gradients.size() != slots_.size())
-    fail(fmt::format("apply: {} gradients for {} parameters", gradients.size(), slots_.size()));
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Slot& s = slots_[i];
-    if (gradients[i].shape() != s.shape)
-      throw ShapeError(fmt::format("{}: apply: the gradient of \"{}\" must be {}, not {}", name_,
-                                   s.param.name(), s.shape.text(), gradients[i].shape().text()));
-  }
-  gradients_.assign(slots_.size(), nullptr);
-  for (std::size_t i = 0; i < slots_.size(); ++i) take(i, gradients[i]);
+  if (count != slots_.size())
+    fail(fmt::format("apply: {} gradients for {} parameters", count, slots_.size()));
+  for (std::size_t i = 0; i < count; ++i)
+    if (at(i) != nullptr) check_gradient(i, *at(i));
+  gradients_.assign(count, nullptr);
+  for (std::size_t i = 0; i < count; ++i)
+    if (at(i) != nullptr) take(i, *at(i));
   update_all();
+}
+
+void Optimizer::check_gradient(std::size_t slot, const Tensor& gradient) const {
+  const Slot& s = slots_[slot];
+  if (gradient.shape() != s.shape)
+    throw ShapeError(fmt::format("{}: apply: the gradient of \"{}\" must be {}, not {}", name_,
+                                 s.param.name(), s.shape.text(), gradient.shape().text()));
 }
 
 void Optimizer::update_all() {

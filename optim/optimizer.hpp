@@ -79,6 +79,9 @@ class Optimizer {
   void apply(Accumulated how = Accumulated::mean);
   /// Updates by gradients from elsewhere: one for each of params(), in order, of its shape (else ShapeError).
   void apply(std::span<const Tensor> gradients);
+  /// The same of tensors that lie anywhere; a null pointer where no loss depends on the parameter, which is
+  /// then left alone.
+  void apply(std::span<const Tensor* const> gradients);
   /// Forgets the gradients that wait for apply().
   void discard();
 
@@ -165,6 +168,9 @@ class Optimizer {
   void update_by_run(Var loss);
   void copy(std::size_t slot, const Tensor& gradient, std::vector<Tensor>& to) const;
   void take(std::size_t slot, const Tensor& gradient);
+  void check_gradient(std::size_t slot, const Tensor& gradient) const;
+  template <class At>
+  void apply_all(std::size_t count, const At& at);
   void update_all();
   double clip();
   void skip();

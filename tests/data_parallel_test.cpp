@@ -117,6 +117,34 @@ TEST_CASE("a parameter that one part alone depends on") {
   CHECK(unused.value().at(0) == 5);
 }
 
+TEST_CASE("a parameter that no part depends on is left alone") {
+  const Param w("w", Tensor({1}, {2.0})), unused("unused", Tensor({1}, {5.0}));
+  AdamW adam({w, unused}, {.lr = 0.1, .weight_decay = 0.5});
+  DataParallel parts(adam, 2);
+  parts.step([&](Tape& tape, int) { return sum(tape.param(w)); });
+  CHECK(unused.value().at(0) == 5);
+  CHECK(adam.last().unreached == std::vector<std::string>{"unused"});
+}
+
+TEST_CASE("parameters of another precision than the tapes of the parts") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Param w("w", Tensor({2}, {2.0, 3.0}, dtype));
+    Sgd sgd({w}, {.lr = 0.25});
+    DataParallel parts(sgd, 2, {.dtype = dtype == DType::f32 ? DType::f64 : DType::f32});
+    parts.step([&](Tape& tape, int) { return sum(square(tape.param(w))); });
+    CHECK(w.value() == Tensor({2}, {1.0, 1.5}, dtype));
+  }
+}
+
+TEST_CASE("a parameter that became another shape") {
+  Param w("w", Tensor({9}));
+  Sgd sgd({w});
+  DataParallel parts(sgd, 2);
+  w.edit() = Tensor({2});
+  CHECK_THROWS_WITH(parts.step([&](Tape& tape, int) { return sum(tape.param(w)); }),
+                    "Sgd: parameter \"w\" was f32 [9] and is now f32 [2]; make a new optimizer for it");
+}
+
 TEST_CASE("parts that fail change nothing, and the first one says why") {
   const Param w("w", Tensor({1}, {2.0}));
   Sgd sgd({w}, {.lr = 1});

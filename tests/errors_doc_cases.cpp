@@ -253,6 +253,11 @@ const std::vector<Mistake> tape_mistakes{
     {"Options without a meaning", [] { step_decay(0); }},
     {"Options without a meaning", [] { Sgd({weight()}).set_clip({.max_norm = -1}); }},
     {"Options without a meaning", [] { make_optimizer("adm", {weight()}); }},
+    {"Options without a meaning",
+     [] {
+       Adam adam({weight()});
+       DataParallel(adam, 0);
+     }},
     {"The parameters of an optimizer", [] { Adam(Params{}); }},
     {"The parameters of an optimizer",
      [] {
