@@ -2,6 +2,10 @@
 // threads, and errors that change nothing.
 #include <spool/spool.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <stdexcept>
 
 #include "catch.hpp"
@@ -170,4 +174,29 @@ TEST_CASE("parts that fail change nothing, and the first one says why") {
   CHECK(w.value().at(0) == 2);
   parts.step([&](Tape& tape, int) { return sum(tape.param(w)); });
   CHECK(w.value().at(0) == 1);
+}
+
+TEST_CASE("a program may end within any part") {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  WARN("skipped: sanitizers look for more when a forked process ends");
+  return;
+#endif
+  const Param w("w", Tensor({1}, {2.0}));
+  Sgd sgd({w}, {.lr = 1});
+  DataParallel parts(sgd, 2);
+  set_threads(2);
+  for (const int last : {0, 1}) {
+    const pid_t child = fork();
+    if (child == 0) {
+      parts.step([&](Tape& tape, int part) {
+        if (part == last) std::exit(7);
+        return sum(tape.param(w));
+      });
+      _exit(0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 7));
+  }
+  set_threads(0);
 }

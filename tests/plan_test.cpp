@@ -6,10 +6,12 @@
 #include <fmt/format.h>
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
 #include <functional>
 #include <random>
 #include <string>
@@ -389,6 +391,34 @@ TEST_CASE("a process that was forked has threads of its own") {
   waitpid(child, &status, 0);
   CHECK(status == 0);
   set_threads(0);
+}
+
+TEST_CASE("a run makes do with the threads that the system gives") {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  WARN("skipped: sanitizers need address space of their own");
+  return;
+#endif
+  const auto run = [] {
+    Tape tape;
+    const Vars wanted = trained<Lstm>(tape, {.input = 40, .hidden = 48}, 7, 33);
+    tape.run(wanted);
+    CHECK(tape.run_stats().fallbacks == 0);
+    return tape.value(wanted.back());
+  };
+  const double here = run();
+  const pid_t child = fork();
+  if (child == 0) {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t most = pages * static_cast<std::size_t>(getpagesize()) + (std::size_t{200} << 20);
+    const rlimit limit{most, most};  // room for the stacks of some threads
+    setrlimit(RLIMIT_AS, &limit);
+    set_threads(500);
+    _exit(run() == here ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
 }
 
 TEST_CASE("threads are counted from one") {

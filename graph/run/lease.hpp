@@ -22,6 +22,10 @@ class Lease {
     std::atomic<bool> taken = false;
   };
   static Claim claim_;
+  struct AtExit {
+    ~AtExit();
+  };
+  static const AtExit at_exit_;
 
   std::unique_lock<Claim> lock_;
   Team* team_ = nullptr;

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <exception>
 #include <span>
 
 namespace spool::run {
@@ -43,7 +44,11 @@ void leave_for_another(std::span<const std::atomic<int>> taken) {
 
 Team::Team(int threads) : processors_(static_cast<std::size_t>(threads)) {
   for (std::atomic<int>& p : processors_) p = -1;
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { serve(i); });
+  workers_.reserve(processors_.size());
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { serve(i); });
+  } catch (const std::exception&) {  // those that there are will do
+  }
 }
 
 Team::~Team() {

@@ -14,6 +14,7 @@ namespace spool::run {
 
 class Team {
  public:
+  /// Of fewer threads where the system gives no more.
   explicit Team(int threads);
   ~Team();
   Team(const Team&) = delete;

@@ -29,6 +29,7 @@ int read_default() {
 std::atomic<int> wanted = 0;  // 0: the default
 // Whoever has the claim has these.
 std::unique_ptr<run::Team> the_team;
+int team_threads = 0;    // as asked for: the system may have given fewer
 pid_t team_process = 0;  // a process that was forked has the team's memory, but not its threads
 
 }  // namespace
@@ -48,12 +49,20 @@ namespace run {
 
 Lease::Claim Lease::claim_;
 
+// A program may end within a run: a function that records, or an op, calls exit(). Then the team is not
+// waited for, since the thread that ends the program may be one of it.
+Lease::AtExit::~AtExit() {
+  if (claim_.taken) static_cast<void>(the_team.release());
+}
+const Lease::AtExit Lease::at_exit_;
+
 Lease::Lease(int threads) : lock_(claim_, std::try_to_lock) {
   if (!lock_.owns_lock() || threads == 1) return;
   if (the_team != nullptr && team_process != getpid()) static_cast<void>(the_team.release());
-  if (the_team == nullptr || the_team->size() != threads) {
+  if (the_team == nullptr || team_threads != threads) {
     the_team.reset();
     team_process = getpid();
+    team_threads = threads;
     the_team = std::make_unique<Team>(threads);
   }
   team_ = the_team.get();
