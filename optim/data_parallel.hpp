@@ -29,7 +29,8 @@ class DataParallel {
 
   /// Updates by the mean (or sum) of the gradients of all parts' losses, and returns the mean (or sum) of the
   /// losses. Parameters that no loss depends on are left alone. What a part throws is thrown, for the first
-  /// of them. TapeError for a loss from another tape, or where no loss depends on any parameter.
+  /// of them. TapeError for a loss from another tape, or where no loss depends on any parameter. Gradients
+  /// that wait for Optimizer::apply() go on waiting.
   double step(const Loss& loss, Accumulated how = Accumulated::mean);
 
   int parts() const { return static_cast<int>(parts_.size()); }
