@@ -89,6 +89,35 @@ TEST_CASE("a value that fails is not there when it is read again, and what was c
   CHECK(tape.read(fine).at(0) == 1);
 }
 
+TEST_CASE("concats within concats, and concats whose rows products add to, have plain runs' gradients") {
+  const auto nested = [](Tape& tape) {  // parts of a part
+    const Var x = tape.input(ramp({4, 3}, 0.1)), w = tape.input(ramp({11, 4}, 0.02));
+    Var h = tanh(tape.input(ramp({4, 4}, 0.05))), c = sigmoid(h);
+    for (int t = 0; t < 3; ++t) {
+      const Var gate = matmul(concat({x, concat({h, c}, 1)}, 1), w);
+      c = sigmoid(gate) * c;
+      h = tanh(c);
+    }
+    return Vars{grad(mean(square(h)), w)};
+  };
+  const auto added = [](Tape& tape) {
+    const Var p = tape.input(ramp({8, 4}, 0.05)), q = tape.input(ramp({8, 4}, -0.02));
+    const Var w = tape.input(ramp({6, 8}, 0.03)), x = tape.input(ramp({4, 6}, 0.1));
+    const Var a = tanh(p), b = sigmoid(q), both = concat({a, b}, 1);
+    const Var y = matmul(x, w) + slice(both, 0, 0, 4), z = matmul(x * 2, w) + slice(both, 0, 4, 8);
+    return grad((sum(square(y)) + sum(square(z))) * sum(a * b), {p, q});
+  };
+  for (Vars (*record)(Tape&) : {+nested, +added}) {
+    Tape planned(DType::f64), plain({.dtype = DType::f64, .plan = "plain"});
+    const Vars got = record(planned), expected = record(plain);
+    planned.run(got);
+    plain.run(expected);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      for (std::size_t k = 0; k < planned.read(got[i]).size(); ++k)
+        CHECK(planned.read(got[i]).at(k) == Approx(plain.read(expected[i]).at(k)).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("a result that is also the right operand of a product is packed anew in each run") {
   const auto run = [](Tape& tape) {
     Vars many;  // leaves of another run, more than the runs after it have

@@ -20,6 +20,8 @@ class Placer {
     if (!d_.options.place) return;
     find_readers();
     taken_.assign(d_.nodes.size(), false);
+    has_parts_.assign(d_.nodes.size(), false);
+    overwritten_.assign(d_.nodes.size(), false);
     for (const Unit& u : d_.units)
       for (const Id n : u.members)
         if (adds(u.role, n)) add_in_place(n);
@@ -115,6 +117,7 @@ class Placer {
         d_.set_place(l.root, dense(n, d_.size(n)));
     } else if (d_.nodes[n].role == Role::product && only_added(l.root, l.size())) {
       d_.set_place(n, l);
+      overwritten_[l.root] = true;
     }
   }
 
@@ -133,7 +136,10 @@ class Placer {
     return it->second = true;
   }
 
+  // Values with gaps do not nest: what lies in rows of c finds its elements only if c has no gaps itself.
+  // What products overwrite is no place for values that others may read later.
   void fill_concat(Id c) {
+    if (has_gaps(c) || overwritten_[c]) return;
     const auto [outer, along, inner] = d_.shape(c).split(d_.nodes[c].axis);
     std::int64_t begin = 0;
     for (const Id o : d_.in(c)) {
@@ -141,8 +147,15 @@ class Placer {
       const Id v = d_.root(o);
       const auto at = sliced(dense(c, d_.size(c)), outer, along, inner, begin, end);
       begin = end;
-      if (at && d_.whole(o) && free(v) && fits(v, *at, c) && !outlives(v, c)) d_.set_place(top(v), *at);
+      if (!at || !d_.whole(o) || !free(v) || !fits(v, *at, c) || outlives(v, c)) continue;
+      if (has_parts_[top(v)] || !same_size(v, c)) has_parts_[c] = has_parts_[top(c)] = true;
+      d_.set_place(top(v), *at);
     }
+  }
+  bool has_gaps(Id c) const {
+    for (; d_.places[c].parent != none; c = d_.places[c].parent)
+      if (!d_.place(c).dense()) return true;
+    return false;
   }
 
   // Whether v is kept for a later segment than c: it would keep all of c.
@@ -153,7 +166,7 @@ class Placer {
   // Whether v can be written at `at`, and read from there by all its readers; c itself need not.
   bool fits(Id v, const Layout& at, Id c) const {
     if (at.dense()) return true;
-    if (wanted_[v] || !writes_rows(v, at)) return false;
+    if (wanted_[v] || has_parts_[top(v)] || !writes_rows(v, at)) return false;
     return std::ranges::all_of(readers(v), [&](const Reader& r) {
       const Layout l = read_by(r);
       const bool all =
@@ -221,7 +234,7 @@ class Placer {
   std::vector<std::uint32_t> end_;
   std::vector<Reader> readers_;
   std::vector<char> may_move_;
-  std::vector<bool> wanted_, taken_;
+  std::vector<bool> wanted_, taken_, has_parts_, overwritten_;
   boost::unordered_flat_map<Id, bool> only_added_;
 };
 
