@@ -247,10 +247,6 @@ Layout Draft::stored(Layout l) const {
     if (at.dense()) {
       l.root = at.root;
       l.offset += at.offset;
-    } else if (l.rows > 1 && l.rows == at.rows && l.stride == at.cols && l.cols < at.cols) {
-      l.root = at.root;  // parts of rows that are parts of longer rows
-      l.offset += at.offset;
-      l.stride = at.stride;
     } else {
       const auto in_rows = cols == at.size() ? at : with_cols(at, cols);
       if (!in_rows) throw InternalError("plan: a value with gaps is not read as a whole");
