@@ -169,7 +169,7 @@ TEST_CASE("updates have the same bits with any number of threads") {
     for (int step = 1; step <= 3; ++step) {
       Tape tape;
       Var loss = tape.constant(0);
-      for (const std::size_t k : {0, 2, 3}) loss = loss + sum(square(sin(tape.param(params[k]) * step)));
+      for (const std::size_t k : {0U, 2U, 3U}) loss = loss + sum(square(sin(tape.param(params[k]) * step)));
       optimizer->step(loss);
     }
     std::vector<Tensor> values;
