@@ -159,7 +159,6 @@ class ProgramWriter {
   // Lets the parts of a join be computed in its rows, or copies them.
   void gather(const Cluster& c, Id n) {
     std::int64_t at = 0;
-    into_.clear();
     for (std::size_t k = 0; k < operands_.size(); ++k) {
       const Id o = d_.in(n)[static_cast<std::uint32_t>(k)];
       const std::int64_t cols = d_.size(o) / c.rows;
@@ -169,11 +168,10 @@ class ProgramWriter {
       Op& op = program_.ops[part - program_.inputs];
       op.into = 0;  // its number is known when all copies have theirs
       op.at = at;
-      into_.push_back(part);
       operands_[k] = part;
       at += cols;
     }
-    for (const std::uint32_t part : into_)
+    for (const std::uint32_t part : operands_)
       program_.ops[part - program_.inputs].into = static_cast<std::uint32_t>(program_.ops.size());
   }
   bool can_lie_in_a_join(std::uint32_t slot, Id n) const {
@@ -213,7 +211,7 @@ class ProgramWriter {
   std::vector<std::int64_t> key_;
   std::vector<Layout> inputs_;
   std::vector<Id> outputs_;
-  std::vector<std::uint32_t> input_slots_, operands_, into_;
+  std::vector<std::uint32_t> input_slots_, operands_;
   std::vector<std::pair<Layout, std::uint32_t>> slices_;
   struct Hash {  // keys are long, so that their hash takes longer than all else
     std::size_t operator()(const std::vector<std::int64_t>& key) const {
