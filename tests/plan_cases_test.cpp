@@ -1,48 +1,10 @@
-// Recordings that once led the planner astray, or could: each runs plain and planned, and must agree. Then
-// random programs of matrices, with all that can share, overlap and be read twice.
+// Recordings that once led the planner astray, or could: each runs plain and planned, and must agree.
 #include <spool/spool.hpp>
 
-#include <fmt/format.h>
-
-#include <cmath>
-#include <functional>
-#include <random>
-
 #include "catch.hpp"
+#include "plan_difference.hpp"
 
 using namespace spool;
-
-namespace {
-
-Tensor numbers(const Shape& s, double seed) {
-  Tensor t(s, DType::f64);
-  for (std::size_t i = 0; i < t.size(); ++i) t.set(i, std::sin(seed * 7 + 1.3 * static_cast<double>(i)));
-  return t;
-}
-
-using Recording = std::function<Vars(Tape&)>;
-
-// Runs a recording plain, and it or what should be equal with the given passes; 0 when all values agree.
-double difference(const Recording& record, const char* passes = "", const Recording& equal = {}) {
-  Tape plain({.dtype = DType::f64, .plan = "plain"}), planned({.dtype = DType::f64, .plan = passes});
-  const Vars expected = record(plain), got = equal ? equal(planned) : record(planned);
-  plain.run(expected);
-  planned.run(got);
-  CHECK(planned.run_stats().fallbacks == 0);
-  double worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const auto a = plain.read(expected[i]).doubles(), b = planned.read(got[i]).doubles();
-    double scale = 1;
-    for (const double v : a) scale = std::max(scale, std::abs(v));
-    for (std::size_t k = 0; k < a.size(); ++k)
-      if (!(std::abs(a[k] - b[k]) / scale <= worst)) worst = std::abs(a[k] - b[k]) / scale;
-  }
-  return worst;
-}
-
-constexpr double rounding = 1e-12;
-
-}  // namespace
 
 TEST_CASE("a concat whose slices are added to products, and whose parts have other readers") {
   CHECK(difference([](Tape& t) {
@@ -280,129 +242,6 @@ constexpr OpDef total_op{.name = "total",
                            }
                          })};
 
-// A program of matrices drawn by seed: its loss, gradients, and some of its values. With checkpoints, some of
-// its steps lie in them, and those in others; what comes later also reads what lies inside of them.
-class Program {
- public:
-  Program(Tape& t, std::uint32_t seed, bool checkpoints = false)
-      : t_(t), random_(seed * 77 + 5), segments_(seed), checkpoints_(checkpoints) {
-    for (int i = 0; i < 4; ++i) values_.push_back(fresh({1 + below(6), 1 + below(6)}));
-    run(8 + static_cast<int>(below(16)));
-  }
-
-  Vars wanted() {
-    Var loss = sum(tanh(values_.back()));
-    for (int i = 0; i < 3; ++i) loss = loss + mean(tanh(pick()));
-    Vars all = grad(loss, leaves_);
-    all.push_back(loss);
-    for (int i = 0; i < 4; ++i) all.push_back(pick());
-    return all;
-  }
-
- private:
-  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(random_()) % n; }
-  Var pick() { return values_[static_cast<std::size_t>(below(static_cast<std::int64_t>(values_.size())))]; }
-  Var fresh(const Shape& s) {
-    leaves_.push_back(t_.input(numbers(s, static_cast<double>(leaves_.size()))));
-    return leaves_.back();
-  }
-  // A value that fits, or one made for it.
-  Var like(const std::function<bool(const Shape&)>& fits, const Shape& otherwise) {
-    for (int i = 0; i < 12; ++i) {
-      Var v = pick();
-      if (below(3) == 0) v = transpose(v);
-      if (fits(v.shape())) return v;
-    }
-    return fresh(otherwise);
-  }
-
-  void run(int steps) {
-    while (steps > 0) {
-      const int inside = checkpoints_ && segments_() % 3 == 0 ? static_cast<int>(segments_() % 6) : 0;
-      const auto some = [&](Var a) {
-        values_.push_back(step(a));
-        run(std::min(inside, steps) - 1);
-        return values_.back();
-      };
-      const Var a = pick();
-      inside > 0 ? checkpoint(some, a) : some(a);
-      steps -= std::max(1, std::min(inside, steps));
-    }
-  }
-
-  Var step(Var a) {
-    const std::int64_t m = a.shape()[0], n = a.shape()[1];
-    const std::int64_t i = below(m), j = below(n);
-    switch (below(22)) {
-      case 0:
-        return tanh(a);
-      case 1:
-        return sigmoid(a) * a;
-      case 2:
-      case 3:
-        return 0.5 * matmul(a, like([&](const Shape& s) { return s[0] == n; }, {n, 1 + below(6)}));
-      case 4: {  // gates: products added to parts of one value
-        const Var u = tanh(concat({a, a * 0.5}, static_cast<int>(below(2))));
-        const Var w = fresh({3, u.shape()[1]});
-        const std::int64_t half = (u.shape()[0] + 1) / 2;
-        values_.push_back(matmul(fresh({half, 3}), w) + slice(u, 0, 0, half));
-        return half < u.shape()[0]
-                   ? matmul(fresh({u.shape()[0] - half, 3}), w) + slice(u, 0, half, u.shape()[0])
-                   : u;
-      }
-      case 5:
-        return a + like([&](const Shape& s) { return s == a.shape(); }, a.shape());
-      case 6:
-        return slice(a, 0, i, i + 1 + below(m - i));
-      case 7:
-        return slice(a, 1, j, j + 1 + below(n - j));
-      case 8:
-        return m > 8 ? a
-                     : concat({a, like([&](const Shape& s) { return s[1] == n && s[0] < 5; }, {2, n})}, 0);
-      case 9:
-        return n > 8 ? a : concat({slice(a, 1, j, n), a}, 1);
-      case 10:
-        return transpose(a);
-      case 11:
-        return reshape(a, {n, m});
-      case 12: {
-        std::vector<int> rows(static_cast<std::size_t>(2 + below(12)));
-        for (int& r : rows) r = static_cast<int>(below(m));
-        return take_rows(a, t_.tokens({static_cast<std::int64_t>(rows.size())}, rows));
-      }
-      case 13:
-        return a - mean(a, {1}, true);
-      case 14:
-        return layer_norm(a, 1, fresh({n}), fresh({n}));
-      case 15: {  // one number of each row, which others may read
-        values_.push_back(tanh(sum(a * a, {1}, true)) + 0.5);
-        return a * values_.back() * sigmoid(values_.back());
-      }
-      case 16:
-        return exp(a - max(a, {1}, true)) / sum(exp(a - max(a, {1}, true)), {1}, true);
-      case 17:  // rows of other lengths
-        return tanh(sum(a, {1}, true)) * like([&](const Shape& s) { return s[0] == m; }, {m, 1 + below(6)});
-      case 18:
-        return sum(a, {1}, true) * sum(tanh(a), {0}, true);
-      case 19: {  // gates
-        const Var u = a * tanh(a), part = sigmoid(slice(u, 1, 0, j + 1)) * 0.5;
-        const Var joined = concat({part, tanh(slice(u, 1, j, n)), part}, 1);
-        if (below(2) == 0) values_.push_back(part);
-        return n > 12 ? part : joined;
-      }
-      case 20:
-        return n > 12 ? a : concat({tanh(a), a * mean(a, {1}, true), sum(a, {1}, true) * 2}, 1);
-      default:
-        return a + slice(a, 0, 0, 1);
-    }
-  }
-
-  Tape& t_;
-  std::mt19937 random_, segments_;
-  bool checkpoints_;
-  Vars values_, leaves_;
-};
-
 }  // namespace
 
 TEST_CASE("a user's sum of three operands") {
@@ -420,23 +259,4 @@ TEST_CASE("clusters that differ in how many operands each op of a user's takes")
           return Vars{record(total_op, {x[0], x[1]}) * record(total_op, {x[2], x[3], x[4]}),
                       record(total_op, {x[5], x[6], x[7]}) * record(total_op, {x[8], x[9]})};
         }) < rounding);
-}
-
-TEST_CASE("random programs of matrices run the same planned and plain") {
-  for (std::uint32_t seed = 0; seed < 400; ++seed)
-    for (const char* passes : {"", "-select", "-place", "-sums,-fuse"}) {
-      if (seed % 4 != 0 && *passes != '\0') continue;
-      INFO("seed " << seed << ", passes " << passes);
-      CHECK(difference([&](Tape& t) { return Program(t, seed).wanted(); }, passes) < 1e-9);
-    }
-}
-
-TEST_CASE("random programs in random checkpoints run the same planned as without them plain") {
-  for (std::uint32_t seed = 0; seed < 400; ++seed)
-    for (const char* passes : {"", "plain", "-select", "-place", "-group", "-sums,-fuse", "-sink"}) {
-      if (seed % 4 != 0 && *passes != '\0') continue;
-      INFO("seed " << seed << ", passes " << passes);
-      CHECK(difference([&](Tape& t) { return Program(t, seed).wanted(); }, passes,
-                       [&](Tape& t) { return Program(t, seed, true).wanted(); }) < 1e-9);
-    }
 }
