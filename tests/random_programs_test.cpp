@@ -360,7 +360,7 @@ TEST_CASE("random programs that run on other data, are read beside a run, and go
 TEST_CASE(
     "random programs of larger sizes give the same bits with one thread and with two, and in each run") {
   run::Team two(2);
-  for (std::uint32_t seed = 2000; seed < 2024; ++seed) {
+  for (std::uint32_t seed = 2000; seed < 2012; ++seed) {
     INFO("seed " << seed);
     Tape tape(DType::f64);
     const Vars wanted = Program(tape, seed, {.scale = 12}).wanted();
