@@ -30,4 +30,9 @@ Vars grad(Var loss, const Params& params) {
   return grad(loss, wrt);
 }
 
+bool depends(Var gradient) {
+  const Tape& tape = gradient.tape();
+  return !is_constant(tape.op(gradient.id())) || constant_value(tape, gradient.id()) != 0;
+}
+
 }  // namespace spool

@@ -16,4 +16,7 @@ void grad(Var loss, std::span<const Var> wrt, std::span<Var> gradients);
 /// With respect to parameters.
 Vars grad(Var loss, const Params& params);
 
+/// Of a gradient that grad() gave: whether the loss depends on what it is the gradient of.
+bool depends(Var gradient);
+
 }  // namespace spool

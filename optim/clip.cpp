@@ -75,7 +75,7 @@ double scaled_norm(Pointers grads, double norm_type) {
 
 }  // namespace
 
-double norm_of(Pointers grads, double norm_type) {
+double grad_norm(Pointers grads, double norm_type) {
   check({.norm_type = norm_type});
   const bool floats =
       std::ranges::all_of(grads, [](const Tensor* g) { return g == nullptr || g->dtype() == DType::f32; });
@@ -85,7 +85,7 @@ double norm_of(Pointers grads, double norm_type) {
 double grad_norm(std::span<const Tensor> grads, double norm_type) {
   std::vector<const Tensor*> pointers;
   for (const Tensor& g : grads) pointers.push_back(&g);
-  return norm_of(pointers, norm_type);
+  return grad_norm(pointers, norm_type);
 }
 
 double clip_grad_norm(std::span<Tensor> grads, double max_norm, double norm_type) {

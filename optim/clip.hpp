@@ -24,7 +24,7 @@ void check(const Clip& clip);
 /// however large or small the elements are.
 double grad_norm(std::span<const Tensor> grads, double norm_type = 2);
 /// The same of tensors that lie anywhere; null pointers are left out.
-double norm_of(std::span<const Tensor* const> grads, double norm_type = 2);
+double grad_norm(std::span<const Tensor* const> grads, double norm_type = 2);
 
 /// Scales all gradients by max_norm / (norm + 1e-6) where that is below 1 (Pascanu et al. 2013, algorithm 1).
 /// Returns the norm from before. Gradients whose norm is not finite are left as they are.

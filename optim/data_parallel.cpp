@@ -1,43 +1,13 @@
 #include <spool/graph/error.hpp>
 #include <spool/graph/run/divide.hpp>
-#include <spool/graph/run/lease.hpp>
-#include <spool/graph/run/threads.hpp>
 #include <spool/ops/grad.hpp>
 #include <spool/optim/data_parallel.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 
 namespace spool {
-
-namespace {
-
-// Calls work(i) for each i < n: each thread takes neighbours. What the first one throws is thrown in the end.
-void share(std::size_t n, const std::function<void(std::size_t)>& work) {
-  if (n == 1) return work(0);
-  const run::Lease lease(threads());
-  std::vector<std::exception_ptr> failures(n);
-  const auto take = [&](std::size_t i) {
-    try {
-      work(i);
-    } catch (...) {
-      failures[i] = std::current_exception();
-    }
-  };
-  run::Team* const team = lease.team();
-  const auto count = static_cast<std::size_t>(team == nullptr ? 1 : team->size());
-  const auto take_some = [&](int thread) {
-    const auto t = static_cast<std::size_t>(thread);
-    for (std::size_t i = n * t / count; i < n * (t + 1) / count; ++i) take(i);
-  };
-  team == nullptr ? take_some(0) : team->run(take_some);
-  for (const std::exception_ptr& f : failures)
-    if (f != nullptr) std::rethrow_exception(f);
-}
-
-}  // namespace
 
 DataParallel::DataParallel(Optimizer& optimizer, int parts, const TapeOptions& options)
     : optimizer_(optimizer), params_(optimizer.params()) {
@@ -54,7 +24,7 @@ Tape& DataParallel::tape(int part) {
 }
 
 double DataParallel::step(const Loss& loss, Accumulated how) {
-  share(parts_.size(), [&](std::size_t p) { run(static_cast<int>(p), loss); });
+  run::share(parts_.size(), 2, [&](std::size_t p) { run(static_cast<int>(p), loss); });
   updates_.clear();
   for (std::size_t i = 0; i < params_.size(); ++i) updates_.push_back(reached(i) ? &sums_[i] : nullptr);
   if (std::ranges::count(updates_, nullptr) == std::ssize(updates_))
@@ -82,12 +52,8 @@ void DataParallel::run(int part, const Loss& loss) {
   p.tape.run(p.wanted);
 }
 
-// grad() gives the constant 0 for what a loss does not depend on.
 bool DataParallel::reached(std::size_t param) const {
-  return std::ranges::any_of(parts_, [param](const Part& p) {
-    const Var& g = p.gradients[param];
-    return !is_constant(p.tape.op(g.id())) || constant_value(p.tape, g.id()) != 0;
-  });
+  return std::ranges::any_of(parts_, [param](const Part& p) { return depends(p.gradients[param]); });
 }
 
 // Element by element in the order of the parts; threads take elements.

@@ -39,12 +39,6 @@ void fill(Tensor& t, double value) {
 
 std::string text(DType dtype, const Shape& shape) { return fmt::format("{} {}", name(dtype), shape.text()); }
 
-// grad() gives the constant 0 for what the loss does not depend on.
-bool reaches(Var gradient) {
-  const Tape& tape = gradient.tape();
-  return !is_constant(tape.op(gradient.id())) || constant_value(tape, gradient.id()) != 0;
-}
-
 }  // namespace
 
 void Optimizer::fail(const std::string& what) const { throw TapeError(fmt::format("{}: {}", name_, what)); }
@@ -87,7 +81,7 @@ void Optimizer::run(Var loss, std::span<const Var> also) {
   check_params();
   differentiate(loss);
   wanted_.assign(1, loss);
-  std::ranges::copy_if(nodes_, std::back_inserter(wanted_), reaches);
+  std::ranges::copy_if(nodes_, std::back_inserter(wanted_), depends);
   if (wanted_.size() == 1) fail("the loss depends on none of the parameters, so there is nothing to learn");
   wanted_.insert(wanted_.end(), also.begin(), also.end());
   loss.tape().run(wanted_);
@@ -109,7 +103,7 @@ void Optimizer::take(std::size_t slot, const Tensor& gradient) {
 void Optimizer::add_run(Var loss) {
   if (accumulated_ == 0) waits_.assign(slots_.size(), 0);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!reaches(nodes_[i])) continue;
+    if (!depends(nodes_[i])) continue;
     const Tensor& g = loss.tape().read(nodes_[i]);
     waits_[i] ? add_to(waiting_[i], g) : copy(i, g, waiting_);
     waits_[i] = 1;
@@ -124,7 +118,7 @@ void Optimizer::update_by_run(Var loss) {
   }
   gradients_.assign(slots_.size(), nullptr);
   for (std::size_t i = 0; i < slots_.size(); ++i)
-    if (reaches(nodes_[i])) take(i, loss.tape().read(nodes_[i]));
+    if (depends(nodes_[i])) take(i, loss.tape().read(nodes_[i]));
   update_all();
 }
 
@@ -190,7 +184,7 @@ void Optimizer::update_all() {
     if (gradients_[i] == nullptr) unreached[k++] = slots_[i].param.name();
   last_ = {};
   last_.unreached = std::move(unreached);
-  last_.grad_norm = norm_of(gradients_, clip_.norm_type);
+  last_.grad_norm = grad_norm(gradients_, clip_.norm_type);
   if (!std::isfinite(last_.grad_norm)) return skip();
 
   const double scale = clip();
@@ -219,7 +213,7 @@ double Optimizer::clip() {
       clip_grad_value({&copies_[i], 1}, clip_.value);
       gradients_[i] = &copies_[i];
     }
-    norm = norm_of(gradients_, clip_.norm_type);
+    norm = grad_norm(gradients_, clip_.norm_type);
   }
   return std::min(clip_.max_norm / (norm + 1e-6), 1.0);
 }

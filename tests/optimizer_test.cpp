@@ -122,7 +122,7 @@ TEST_CASE("clipping is right for huge and tiny gradients") {
     CHECK(grads[0].at(0) == Approx(0.75 * size * scale).epsilon(1e-6));
     CHECK(grads[0].at(1) == Approx(size * scale).epsilon(1e-6));
   }
-  CHECK(grad_norm({}) == 0);
+  CHECK(grad_norm(std::vector<Tensor>{}) == 0);
   CHECK(grad_norm(std::vector{vec({}), vec({0, 0})}) == 0);
   std::vector<Tensor> grads{vec({1, std::nan(""), 2})};
   CHECK(std::isnan(clip_grad_norm(grads, 0.1)));

@@ -1,4 +1,5 @@
 // The threads of runs: how many there are, where they are, and that results do not depend on them.
+#include <spool/graph/run/divide.hpp>
 #include <spool/graph/run/team.hpp>
 #include <spool/spool.hpp>
 
@@ -7,9 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <functional>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "catch.hpp"
@@ -114,6 +118,24 @@ TEST_CASE("a run makes do with the threads that the system gives") {
   int status = -1;
   waitpid(child, &status, 0);
   CHECK(status == 0);
+}
+
+TEST_CASE("all pieces of work are done with any number of threads, and the first that fails says why") {
+  for (const int threads : {1, 2, 3})
+    for (const std::size_t least : {std::size_t{2}, std::size_t{100}}) {
+      INFO(threads << " threads, for " << least << " pieces or more");
+      set_threads(threads);
+      std::array<int, 20> calls{};
+      const auto work = [&](std::size_t piece) {
+        ++calls[piece];
+        if (piece % 7 == 5) throw std::runtime_error("piece " + std::to_string(piece));
+      };
+      CHECK_THROWS_WITH(run::share(calls.size(), least, work), "piece 5");
+      CHECK(std::ranges::count(calls, 1) == 20);
+      CHECK_NOTHROW(run::share(5, least, work));
+      CHECK_NOTHROW(run::share(0, least, work));
+    }
+  set_threads(0);
 }
 
 TEST_CASE("threads are counted from one") {

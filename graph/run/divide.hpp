@@ -1,6 +1,5 @@
-// divide: loops over arrays, such as parameters, in pieces for the threads that runs have (set_threads).
-// Pieces depend on sizes only: what is summed up for each of them has the same bits however many threads
-// there are.
+// share and divide: loops in pieces for the threads that runs have (set_threads). Pieces depend on sizes
+// only: what is summed up for each of them has the same bits however many threads there are.
 #pragma once
 
 #include <algorithm>
@@ -9,13 +8,14 @@
 
 namespace spool::run {
 
-constexpr std::size_t most_pieces = 256;
-constexpr std::size_t least_piece = 1 << 13;  // elements
+/// Calls piece(p) for each p < pieces, each thread for neighbours; fewer than `least` are this thread's
+/// alone. All are called even when some throw; then the exception of the first of those, by number, is
+/// thrown.
+void share(std::size_t pieces, std::size_t least, const std::function<void(std::size_t)>& piece);
 
-namespace detail {
-// Calls piece(p) for each p < pieces; few are left to this thread. Throws the first of what pieces throw.
-void share(std::size_t pieces, const std::function<void(std::size_t)>& piece);
-}  // namespace detail
+constexpr std::size_t most_pieces = 256;
+constexpr std::size_t least_piece = 1 << 13;    // elements
+constexpr std::size_t least_shared_pieces = 8;  // tens of microseconds
 
 /// Takes `arrays` arrays of size(0), size(1), ... elements as one row, and calls part(piece, array, begin,
 /// end) for all of it. Parts of a piece come in order in one thread, and pieces, fewer than most_pieces or as
@@ -33,7 +33,7 @@ void divide(std::size_t arrays, const Size& size, const Part& part) {
       if (from < to) part(p, i, from, to);
     }
   };
-  detail::share((total + each - 1) / each, std::ref(piece));
+  share((total + each - 1) / each, least_shared_pieces, std::ref(piece));
 }
 
 }  // namespace spool::run
