@@ -23,8 +23,8 @@ Tape& DataParallel::tape(int part) {
   return parts_[static_cast<std::size_t>(part)].tape;
 }
 
-double DataParallel::step(const Loss& loss, Accumulated how) {
-  run::share(parts_.size(), 2, [&](std::size_t p) { run(static_cast<int>(p), loss); });
+double DataParallel::update(const Record& record, Accumulated how) {
+  run::share(parts_.size(), 2, [&](std::size_t p) { run(static_cast<int>(p), record); });
   updates_.clear();
   for (std::size_t i = 0; i < params_.size(); ++i) updates_.push_back(reached(i) ? &sums_[i] : nullptr);
   if (std::ranges::count(updates_, nullptr) == std::ssize(updates_))
@@ -37,10 +37,11 @@ double DataParallel::step(const Loss& loss, Accumulated how) {
   return sum * factor;
 }
 
-void DataParallel::run(int part, const Loss& loss) {
+void DataParallel::run(int part, const Record& record) {
   Part& p = parts_[static_cast<std::size_t>(part)];
   p.tape.clear();
-  p.loss = loss(p.tape, part);
+  p.also.clear();
+  p.loss = record(p.tape, part, p.also);
   if (!p.loss.valid() || &p.loss.tape() != &p.tape)
     throw TapeError(fmt::format("DataParallel: the loss of part {} is not on that part's tape", part));
   p.wrt.clear();
@@ -49,6 +50,7 @@ void DataParallel::run(int part, const Loss& loss) {
   grad(p.loss, p.wrt, p.gradients);
   p.wanted.assign(1, p.loss);
   p.wanted.insert(p.wanted.end(), p.gradients.begin(), p.gradients.end());
+  p.wanted.insert(p.wanted.end(), p.also.begin(), p.also.end());
   p.tape.run(p.wanted);
 }
 

@@ -19,14 +19,16 @@ struct Model {
       : lstm(Init{.seed = 3, .dtype = dtype}, {.input = 3, .hidden = 5}),
         head(Init{.seed = 4, .dtype = dtype}, 5, 2) {}
 
-  // Of a sequence of `steps`, whose numbers depend on that.
+  // They depend on the length of the sequence.
+  static Tensor numbers(const Shape& shape, DType dtype) {
+    Tensor xs(shape, dtype);
+    const auto steps = static_cast<std::size_t>(shape[0]);
+    for (std::size_t i = 0; i < xs.size(); ++i) xs.set(i, static_cast<double>((i * 7 + steps) % 11) / 5 - 1);
+    return xs;
+  }
   Var loss(Tape& tape, std::int64_t steps) const {
-    Tensor xs({steps, 1, 3}, tape.dtype());
-    xs.visit([&]<class T>(std::span<T> x) {
-      for (std::size_t i = 0; i < x.size(); ++i)
-        x[i] = static_cast<T>(static_cast<double>((i * 7 + static_cast<std::size_t>(steps)) % 11) / 5 - 1);
-    });
-    return mean(square(head(lstm.unroll(tape.input(xs)).ys)));
+    const Var xs = tape.input(numbers({steps, 1, 3}, tape.dtype()));
+    return mean(square(head(lstm.unroll(xs).ys)));
   }
   Var losses(Tape& tape, std::initializer_list<std::int64_t> all) const {
     Var sum;
@@ -174,6 +176,115 @@ TEST_CASE("parts that fail change nothing, and the first one says why") {
   CHECK(w.value().at(0) == 2);
   parts.step([&](Tape& tape, int) { return sum(tape.param(w)); });
   CHECK(w.value().at(0) == 1);
+}
+
+namespace {
+
+// What a part gives beside its loss.
+struct More {
+  Lstm::State next;
+  Var last, count;
+};
+
+// Steps of two streams, a part each, that go on from window to window; what the parts gave, and the weights.
+std::vector<Tensor> streamed(int threads) {
+  set_threads(threads);
+  const Model m(DType::f64);
+  Sgd sgd(m.params(), {.lr = 0.2});
+  DataParallel parts(sgd, 2, {.dtype = DType::f64});
+  std::vector carried(2, m.lstm.zero_state(1));
+  std::vector<Tensor> all;
+  for (int step = 0; step < 3; ++step) {
+    const auto [loss, out] = parts.step([&](Tape& tape, int part) {
+      const Var xs = tape.input(m.numbers({3 + part, 1, 3}, tape.dtype()));
+      const auto [ys, next] = m.lstm.unroll(xs, carried[static_cast<std::size_t>(part)].on(tape));
+      const Var scores = m.head(ys);
+      return std::pair(mean(square(scores)), More{next, select(scores, 0, -1), sum(gt(scores, 0))});
+    });
+    all.push_back(Tensor({}, {loss}, DType::f64));
+    for (int p = 0; p < 2; ++p) {
+      const More& more = out[static_cast<std::size_t>(p)];
+      carried[static_cast<std::size_t>(p)].read(more.next);
+      all.push_back(parts.tape(p).read(more.last));
+      all.push_back(parts.tape(p).read(more.count));
+    }
+  }
+  for (const auto& c : carried) all.insert(all.end(), c.values().begin(), c.values().end());
+  for (const Tensor& t : values(m)) all.push_back(t);
+  set_threads(0);
+  return all;
+}
+
+// The same with one tape for all.
+std::vector<Tensor> streamed_on_one_tape() {
+  const Model m(DType::f64);
+  Sgd sgd(m.params(), {.lr = 0.2});
+  Tape tape(DType::f64);
+  std::vector carried(2, m.lstm.zero_state(1));
+  std::vector<Tensor> all;
+  for (int step = 0; step < 3; ++step) {
+    tape.clear();
+    Var loss = tape.constant(0);
+    std::vector<More> out;
+    for (int p = 0; p < 2; ++p) {
+      const Var xs = tape.input(m.numbers({3 + p, 1, 3}, tape.dtype()));
+      const auto [ys, next] = m.lstm.unroll(xs, carried[static_cast<std::size_t>(p)].on(tape));
+      const Var scores = m.head(ys);
+      loss = loss + mean(square(scores)) / 2;
+      out.push_back({next, select(scores, 0, -1), sum(gt(scores, 0))});
+    }
+    sgd.step(loss, out);
+    all.push_back(tape.read(loss));
+    for (std::size_t p = 0; p < 2; ++p) {
+      carried[p].read(out[p].next);
+      all.push_back(tape.read(out[p].last));
+      all.push_back(tape.read(out[p].count));
+    }
+  }
+  for (const auto& c : carried) all.insert(all.end(), c.values().begin(), c.values().end());
+  for (const Tensor& t : values(m)) all.push_back(t);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("parts give more than their losses, of the run before the update") {
+  const auto expected = streamed_on_one_tape(), got = streamed(1);
+  REQUIRE(got.size() == expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    INFO("value " << i);
+    REQUIRE(got[i].shape() == expected[i].shape());
+    for (std::size_t k = 0; k < got[i].size(); ++k)
+      CHECK(got[i].at(k) == Approx(expected[i].at(k)).epsilon(1e-10).margin(1e-12));
+  }
+  CHECK(streamed(2) == got);
+  CHECK(streamed(5) == got);
+}
+
+TEST_CASE("what parts give beside their losses must be on their tapes") {
+  const Param w("w", Tensor({1}, {2.0}));
+  Sgd sgd({w}, {.lr = 1});
+  DataParallel parts(sgd, 2);
+  Tape other;
+  const Var elsewhere = other.constant(1);
+  const auto step = [&](const Var& more) {
+    return parts.step([&](Tape& tape, int) { return std::pair(sum(tape.param(w)), more); });
+  };
+  CHECK_THROWS_WITH(step(elsewhere), "run: the Var belongs to another tape");
+  CHECK_THROWS_WITH(step({}), "run: the Var is empty; it refers to no tape");
+  CHECK(w.value().at(0) == 2);
+  const auto [loss, squares] = parts.step(
+      [&](Tape& tape, int part) {
+        const Var v = tape.param(w) * (part + 1);
+        return std::pair(sum(v), v * v);
+      },
+      Accumulated::sum);
+  CHECK(loss == 6);
+  CHECK(w.value().at(0) == -1);
+  CHECK(parts.tape(0).read(squares[0]).at(0) == 4);
+  CHECK(parts.tape(1).read(squares[1]).at(0) == 16);
+  parts.step([&](Tape& tape, int) { return sum(tape.param(w)); });
+  CHECK_THROWS_WITH(parts.tape(0).read(squares[0]), "read: the Var is stale; it was recorded before clear()");
 }
 
 TEST_CASE("a program may end within any part") {
