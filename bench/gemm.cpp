@@ -222,16 +222,15 @@ void rows_as_is(const Shape& s, const Options& o) {
 void long_product(const Shape& s, const Options& o) {
   const Int m = s.m, k = s.k, n = s.n;
   const Buffer a = numbers(k * m), b = numbers(k * n), c = numbers(m * n),
-               scratch = numbers(kernels::long_scratch<float>(m, n));
-  // As planned runs have it: a run for each of 25 rows, all in one piece of memory.
-  std::vector<kernels::Run<float>> runs;
-  for (Int i = 0; i < k; i += 25)
-    runs.push_back({a.get() + i * m, m, b.get() + i * n, n, std::min<Int>(25, k - i)});
+               scratch = numbers(kernels::long_scratch<float>(m));
+  std::vector<const float*> a_rows, b_rows;
+  for (Int i = 0; i < k; ++i) a_rows.push_back(a.get() + i * m), b_rows.push_back(b.get() + i * n);
+  const std::array rights{kernels::LongRight<float>{b_rows.data(), n, c.get(), n}};
   std::vector<Contender> all{
       {"ours",
        [&] {
-         kernels::long_product<float>(runs, m, n, n, c.get(), false, 0, kernels::long_parts<float>(m, n),
-                                      scratch.get());
+         kernels::long_product<float>({a_rows.data(), k, m, rights, nullptr, false}, 0,
+                                      kernels::long_parts<float>(m, n), scratch.get());
        }},
       {"OpenBLAS", [&, m = static_cast<int>(m), k = static_cast<int>(k), n = static_cast<int>(n)] {
          cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1, a.get(), m, b.get(), n, 0, c.get(),

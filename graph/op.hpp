@@ -168,14 +168,25 @@ struct TileEval {
   }
 };
 
-/// Rows of two matrices whose product A^T B is part of a sum.
+/// The right side of a long product: rows of B [rows,n], and C [m,n] that the product goes to.
 template <class T>
-struct LongRun {
-  const T* a;
-  std::int64_t lda;
-  const T* b;
-  std::int64_t ldb;
-  std::int64_t rows;
+struct LongRight {
+  const T* const* b;
+  std::int64_t n;
+  T* c;
+  std::int64_t ldc;
+};
+
+/// Rows of A [rows,m] and what they are multiplied with: each C = A^T B, and the sums of A's columns unless
+/// null. Where it accumulates, these are added to what is there.
+template <class T>
+struct LongRows {
+  static constexpr std::size_t most_rights = 4;
+  const T* const* a;
+  std::int64_t rows, m;
+  std::span<const LongRight<T>> rights;
+  T* sums;
+  bool accumulate;
 };
 
 /// The kernels of a product op for planned runs. A right operand W [k,n] is packed into panels of columns,
@@ -196,12 +207,11 @@ struct ProductKernels {
                      std::int64_t m, std::int64_t k, std::int64_t n, std::int64_t first, std::int64_t last);
   /// Whether W is better packed than read as it lies, for products with so many rows in all.
   bool (*packing_pays)(std::int64_t k, std::int64_t n, std::int64_t rows);
-  /// c [m,n] = the sum of A^T B over the runs, A [rows,m] and B [rows,n], and of c itself to accumulate:
-  /// parts [first, last) of it.
-  void (*sum)(std::span<const LongRun<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
-              bool accumulate, std::int64_t first, std::int64_t last, T* scratch);
+  /// Parts [first, last) of a long product.
+  void (*sum)(const LongRows<T>& rows, std::int64_t first, std::int64_t last, T* scratch);
+  /// n of the only right side; 0 if there is none, or several.
   std::int64_t (*sum_parts)(std::int64_t m, std::int64_t n);
-  std::int64_t (*sum_scratch)(std::int64_t m, std::int64_t n);  ///< in elements, for each thread
+  std::int64_t (*sum_scratch)(std::int64_t m);  ///< in elements, for each thread
 };
 
 struct Product {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -31,17 +32,14 @@ constexpr ProductKernels<T> packed_kernels() {
       .rows_as_is = kernels::rows_product_as_is<T>,
       .packing_pays = kernels::packing_pays<T>,
       .sum =
-          [](std::span<const LongRun<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
-             bool accumulate, std::int64_t first, std::int64_t last, T* scratch) {
-            std::array<kernels::Run<T>, 128> some;
-            do {
-              const std::size_t count = std::min(runs.size(), some.size());
-              for (std::size_t i = 0; i < count; ++i)
-                some[i] = {runs[i].a, runs[i].lda, runs[i].b, runs[i].ldb, runs[i].rows};
-              kernels::long_product<T>({some.data(), count}, m, n, ldc, c, accumulate, first, last, scratch);
-              accumulate = true;
-              runs = runs.subspan(count);
-            } while (!runs.empty());
+          [](const LongRows<T>& s, std::int64_t first, std::int64_t last, T* scratch) {
+            std::array<kernels::LongRight<T>, LongRows<T>::most_rights> rights;
+            std::ranges::transform(s.rights, rights.begin(), [](const LongRight<T>& r) {
+              return kernels::LongRight<T>{r.b, r.n, r.c, r.ldc};
+            });
+            kernels::long_product<T>(
+                {s.a, s.rows, s.m, {rights.data(), s.rights.size()}, s.sums, s.accumulate}, first, last,
+                scratch);
           },
       .sum_parts = kernels::long_parts<T>,
       .sum_scratch = kernels::long_scratch<T>,

@@ -157,27 +157,10 @@ void check_rows_product(const Shape& s, bool transposed, bool add, std::mt19937&
   CHECK(same_bits(c, as_is));
 }
 
+// c, and what is beside it in its rows, against sums in double.
 template <class T>
-void check_long_product(const std::vector<Int>& lengths, Int m, Int n, bool accumulate,
-                        std::mt19937& random) {
-  INFO(fmt::format("m {} n {} runs {} accumulate {} bytes {}", m, n, fmt::join(lengths, ","), accumulate,
-                   sizeof(T)));
-  std::vector<std::vector<T>> buffers;
-  std::vector<kernels::Run<T>> runs;
-  for (const Int rows : lengths) {
-    const Int lda = m + static_cast<Int>(random() % 3), ldb = n + static_cast<Int>(random() % 3);
-    buffers.push_back(some<T>(rows == 0 ? 0 : (rows - 1) * lda + m, random));
-    buffers.push_back(some<T>(rows == 0 ? 0 : (rows - 1) * ldb + n, random));
-    runs.push_back({buffers[buffers.size() - 2].data(), lda, buffers.back().data(), ldb, rows});
-  }
-  const Int parts = kernels::long_parts<T>(m, n), ldc = n + static_cast<Int>(random() % 3);
-  const auto start = some<T>(m == 0 ? 0 : (m - 1) * ldc + n, random);
-  const auto scratch_size = static_cast<std::size_t>(kernels::long_scratch<T>(m, n));
-  auto c = start, pieces = start;
-  {
-    std::vector<T> scratch(scratch_size);
-    kernels::long_product<T>(runs, m, n, ldc, c.data(), accumulate, 0, parts, scratch.data());
-  }
+void check_result(const std::vector<T>& c, const std::vector<T>& start, Int m, Int n, Int ldc,
+                  const std::vector<const T*>& a, const std::vector<const T*>& b, bool accumulate) {
   Int wrong = 0, touched = 0;
   for (Int i = 0; i < m; ++i)
     for (Int j = 0; j < std::min(ldc, i + 1 < m ? ldc : n); ++j) {
@@ -187,19 +170,64 @@ void check_long_product(const std::vector<Int>& lengths, Int m, Int n, bool accu
         continue;
       }
       Sum sum{accumulate ? static_cast<double>(start[at]) : 0, 0};
-      for (const auto& r : runs)
-        for (Int k = 0; k < r.rows; ++k) sum.add(r.a[k * r.lda + i], r.b[k * r.ldb + j]);
+      for (std::size_t k = 0; k < a.size(); ++k) sum.add(a[k][i], b[k][j]);
       wrong += !sum.agrees(c[at]);
     }
   CHECK(wrong == 0);
   CHECK(touched == 0);
+}
+
+// Products with a right side of each of these widths, and the columns' sums.
+template <class T>
+void check_long_product(Int rows, Int m, const std::vector<Int>& widths, bool accumulate,
+                        std::mt19937& random) {
+  INFO(fmt::format("m {} n {} rows {} accumulate {} bytes {}", m, fmt::join(widths, ","), rows, accumulate,
+                   sizeof(T)));
+  const auto gap = [&] { return static_cast<Int>(random() % 3); };
+  const auto rows_of = [&](const std::vector<T>& from, Int stride) {
+    std::vector<const T*> at;
+    for (Int i = 0; i < rows; ++i) at.push_back(from.data() + i * stride);
+    std::ranges::shuffle(at, random);
+    return at;
+  };
+  const Int lda = m + gap();
+  const auto left = some<T>(rows * lda, random);
+  const std::vector<const T*> a = rows_of(left, lda);
+  struct Side {
+    Int n, ldc;
+    std::vector<T> elements, start, c, pieces;
+    std::vector<const T*> b;
+  };
+  std::vector<Side> sides;
+  for (const Int n : widths) {
+    Side s{n, n + gap(), {}, {}, {}, {}, {}};
+    const Int ldb = n + gap();
+    s.elements = some<T>(rows * ldb, random);
+    s.b = rows_of(s.elements, ldb);
+    s.c = s.pieces = s.start = some<T>(m == 0 ? 0 : (m - 1) * s.ldc + n, random);
+    sides.push_back(std::move(s));
+  }
+  const auto start = some<T>(m, random);
+  auto sums = start, sums_in_pieces = start;
+  std::vector<kernels::LongRight<T>> all, in_pieces;
+  for (Side& s : sides) {
+    all.push_back({s.b.data(), s.n, s.c.data(), s.ldc});
+    in_pieces.push_back({s.b.data(), s.n, s.pieces.data(), s.ldc});
+  }
+  const Int parts = kernels::long_parts<T>(m, widths.size() == 1 ? widths[0] : 0);
+  std::vector<T> scratch(static_cast<std::size_t>(kernels::long_scratch<T>(m)));
+  kernels::long_product<T>({a.data(), rows, m, all, sums.data(), accumulate}, 0, parts, scratch.data());
+  for (const Side& s : sides) check_result(s.c, s.start, m, s.n, s.ldc, a, s.b, accumulate);
+  const T one = 1;
+  check_result(sums, start, m, 1, 1, a, std::vector<const T*>(a.size(), &one), accumulate);
 
   for (Int p = 0, count = 0; p < parts; p += count) {
     count = std::min<Int>(parts - p, 1 + static_cast<Int>(random() % 3));
-    std::vector<T> scratch(scratch_size);
-    kernels::long_product<T>(runs, m, n, ldc, pieces.data(), accumulate, p, p + count, scratch.data());
+    kernels::long_product<T>({a.data(), rows, m, in_pieces, sums_in_pieces.data(), accumulate}, p, p + count,
+                             scratch.data());
   }
-  CHECK((c.empty() || std::memcmp(c.data(), pieces.data(), c.size() * sizeof(T)) == 0));
+  for (const Side& s : sides) CHECK(s.c == s.pieces);
+  CHECK(sums == sums_in_pieces);
 }
 
 }  // namespace
@@ -226,20 +254,21 @@ TEMPLATE_TEST_CASE("rows times a packed matrix", "[packed]", float, double) {
   });
 }
 
-TEMPLATE_TEST_CASE("long product over runs", "[packed]", float, double) {
+TEMPLATE_TEST_CASE("long products and the sums of columns", "[packed]", float, double) {
   std::mt19937 random(2);
   each_target([&] {
-    check_long_product<TestType>({}, 5, 40, true, random);
-    check_long_product<TestType>({0, 0}, 40, 5, false, random);
-    check_long_product<TestType>({3}, 0, 7, false, random);
-    check_long_product<TestType>({3}, 7, 0, false, random);
-    check_long_product<TestType>({700}, 65, 20, false, random);
-    check_long_product<TestType>({1, 300, 1}, 270, 9, true, random);
+    check_long_product<TestType>(0, 5, {40}, true, random);
+    check_long_product<TestType>(0, 40, {5, 9}, false, random);
+    check_long_product<TestType>(3, 0, {7}, false, random);
+    check_long_product<TestType>(3, 7, {0}, false, random);
+    check_long_product<TestType>(300, 90, {}, false, random);
+    check_long_product<TestType>(700, 65, {20}, false, random);
+    check_long_product<TestType>(302, 270, {9, 70, 1}, true, random);
     for (int i = 0; i < 20; ++i) {
-      std::vector<Int> lengths(random() % 8);
-      for (Int& n : lengths) n = static_cast<Int>(random() % (i % 4 == 0 ? 200 : 20));
-      check_long_product<TestType>(lengths, 1 + static_cast<Int>(random() % 90),
-                                   1 + static_cast<Int>(random() % 90), random() % 2 == 0, random);
+      std::vector<Int> widths(random() % 4);
+      for (Int& n : widths) n = 1 + static_cast<Int>(random() % 90);
+      check_long_product<TestType>(static_cast<Int>(random() % (i % 4 == 0 ? 400 : 60)),
+                                   1 + static_cast<Int>(random() % 90), widths, random() % 2 == 0, random);
     }
   });
 }

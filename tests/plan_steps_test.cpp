@@ -24,10 +24,11 @@ TEST_CASE("an unrolled LSTM: the products of all steps, and one for each weight'
   const std::string text = tape.plan_text(wanted);
   INFO(text);
   CHECK(count(text, "product   6 x [12, 3] x param \"weight_ih_l0\"") == 1);  // inputs of all steps at once
-  CHECK(count(text, "x param \"weight_hh_l0\"") == 6 + 5);     // forward, and backward but for the first
-  CHECK(count(text, "sum       6 x [12, 16]T x [12, ") == 2);  // one for each weight
-  CHECK(count(text, "in lstm/l0/t=3") == 4);                   // product and tiles, both ways
-  CHECK(count(text, "copy") <= 1);                             // the first state
+  CHECK(count(text, "x param \"weight_hh_l0\"") == 6 + 5);  // forward, and backward but for the first
+  CHECK(count(text, "sum       6 x [12, 16]T x [12, 3], [12, 4] -> [16, 3] [16, 4]") ==
+        1);                                   // of both weights
+  CHECK(count(text, "in lstm/l0/t=3") == 4);  // product and tiles, both ways
+  CHECK(count(text, "copy") <= 1);            // the first state
 }
 
 TEST_CASE("an unrolled GRU: a product and one step of tiles, both ways") {

@@ -81,7 +81,8 @@ struct Scalar {
   std::vector<std::uint32_t> operands;  ///< other scalars; empty for a constant
 };
 
-/// Work that runs as one step: a cluster or several of one program, products with one right operand, ...
+/// Work that runs as one step: a cluster or several of one program, products with one right operand, long
+/// products of the same rows, ...
 struct Unit {
   Role role;
   boost::container::small_vector<std::uint32_t, 1> members;  ///< nodes; clusters where role is elementwise
@@ -145,6 +146,8 @@ struct Draft {
     while (places[root].parent != none) root = places[root].parent;
     return root;
   }
+  /// Whether a long product's left operands are all ones: it gives the sums of the others' columns.
+  bool sums_columns(Id n) const;
   /// From now on v is computed in the elements `at` of the node at.root.
   void set_place(Id v, const Layout& at) {
     places[v] = {at.root, static_cast<std::uint32_t>(layouts_.size())};

@@ -156,7 +156,7 @@ class Emitter {
       case Role::product:
         return emit_rows(u);
       case Role::long_product:
-        return emit_long(u.members[0]);
+        return emit_long(u);
       case Role::concat:
         return emit_concat(u.members[0]);
       case Role::copy:
@@ -289,43 +289,52 @@ class Emitter {
     plan_.steps.emplace_back(std::move(step));
   }
 
-  void emit_long(Id n) {
-    const Layout c = stored(*with_cols(dense(n, d_.size(n)), d_.read_layout(n, 1).cols));
-    const std::uint32_t count = d_.nodes[n].count;
-    LongProduct step{&d_.op(n), d_.read_layout(n, 0).cols,       c.cols,        {},
-                     ref(c),    c.rows == 1 ? c.cols : c.stride, count % 2 == 1};
-    if (step.adds)
-      if (const Layout sum = stored(d_.read_layout(n, count - 1)); !(ref(sum) == ref(c)))
-        plan_.steps.emplace_back(Copies{{{block(sum), block(c)}}});
-    for (std::uint32_t i = 0; i + 1 < count; i += 2) {
-      const Rows a = rows(d_.read_layout(n, i)), b = rows(d_.read_layout(n, i + 1));
-      step.runs.push_back({a.at, b.at, a.stride, b.stride, a.count});
+  void emit_long(const Unit& u) {
+    LongProduct step = long_product(u.members[0]);
+    for (const Id n : u.members) {
+      const bool columns = d_.sums_columns(n);
+      if (columns ? step.sums.has_value() : step.rights.size() == LongRows<float>::most_rights) {
+        plan_.steps.emplace_back(std::move(step));
+        step = long_product(n);
+      }
+      const Layout c = stored(*with_cols(dense(n, d_.size(n)), d_.read_layout(n, 1).cols));
+      if (d_.nodes[n].count % 2 == 1) add_to(n, c, step);
+      if (columns) {
+        step.sums = ref(c);
+      } else {
+        step.rights.push_back({c.cols, {}, ref(c), row_stride(c)});
+        for (const auto& [a, b] : long_sides(n)) append(step.rights.back().b, b);
+      }
+      plan_.work += step.rows * d_.size(n);
     }
-    join_runs(step.runs);
-    for (const LongProduct::Run& r : step.runs) plan_.work += r.rows * step.m * step.n;
     plan_.steps.emplace_back(std::move(step));
   }
 
-  // The order of a sum is ours to choose: runs in the order of their addresses, neighbours as one.
-  static void join_runs(std::vector<LongProduct::Run>& runs) {
-    std::ranges::stable_sort(runs, {},
-                             [](const LongProduct::Run& r) { return std::pair(r.a.base, r.a.offset); });
-    std::vector<LongProduct::Run> joined;
-    for (const LongProduct::Run& r : runs) {
-      if (!joined.empty()) {
-        LongProduct::Run& last = joined.back();
-        const auto next = [&](const Ref& from, std::int64_t stride, const Ref& to) {
-          return from.base == to.base && to.offset == from.offset + last.rows * stride;
-        };
-        if (last.rows > 1 && last.lda == r.lda && last.ldb == r.ldb && next(last.a, last.lda, r.a) &&
-            next(last.b, last.ldb, r.b)) {
-          last.rows += r.rows;
-          continue;
-        }
-      }
-      joined.push_back(r);
+  LongProduct long_product(Id n) const {
+    LongProduct step{&d_.op(n), d_.read_layout(n, d_.sums_columns(n) ? 1 : 0).cols, 0, {}, {}, {}, false};
+    for (const auto& [a, b] : long_sides(n)) append(step.a, a), step.rows += a.count;
+    return step;
+  }
+
+  // What a long product adds lies in its result.
+  void add_to(Id n, const Layout& c, LongProduct& step) {
+    step.adds = true;
+    if (const Layout sum = stored(d_.read_layout(n, d_.nodes[n].count - 1)); !(ref(sum) == ref(c)))
+      plan_.steps.emplace_back(Copies{{{block(sum), block(c)}}});
+  }
+
+  // The rows that are transposed and those that they are multiplied with: the order of a sum is ours to
+  // choose, and it is that of the addresses.
+  std::vector<std::pair<Rows, Rows>> long_sides(Id n) const {
+    const bool columns = d_.sums_columns(n);
+    std::vector<std::pair<Rows, Rows>> sides;
+    for (std::uint32_t i = 0; i + 1 < d_.nodes[n].count; i += 2) {
+      const Rows a = rows(d_.read_layout(n, i)), b = rows(d_.read_layout(n, i + 1));
+      columns ? sides.emplace_back(b, a) : sides.emplace_back(a, b);
     }
-    runs = std::move(joined);
+    std::ranges::stable_sort(sides, {},
+                             [](const auto& s) { return std::pair(s.first.at.base, s.first.at.offset); });
+    return sides;
   }
 
   void emit_concat(Id c) {

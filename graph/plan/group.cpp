@@ -1,5 +1,6 @@
 // Units that do the same to different operands run as one: products that share their right operand (the input
-// projections of all steps, the same step of many sequences), clusters of one program.
+// projections of all steps, the same step of many sequences), long products that share the rows on their left
+// (gradients of a cell's weights and biases), clusters of one program.
 //
 // Two units can join unless one waits for the other. For each kind of unit, count how many of that kind lie
 // on the longest way to each one: those with equal counts don't wait for each other. Kinds join one after
@@ -114,7 +115,7 @@ class Grouper {
   }
 
   // Units that do the same, in the order of their first one.
-  std::vector<std::vector<Index>> kinds() const {
+  std::vector<std::vector<Index>> kinds() {
     std::vector<std::vector<Index>> all;
     boost::unordered_flat_map<Kind, std::size_t> ids;
     for (Index u = 0; u < d_.units.size(); ++u) {
@@ -129,13 +130,24 @@ class Grouper {
   }
 
   using Kind = std::array<std::int64_t, 10>;
-  std::optional<Kind> kind_of(const Unit& u) const {
+  std::optional<Kind> kind_of(const Unit& u) {
     const Index m = u.members[0];
+    if (u.role == Role::long_product && d_.nodes[m].count % 2 == 0)
+      return Kind{2, left_rows(m), d_.segment(m)};
     if (u.role == Role::elementwise) return Kind{0, d_.clusters[m].program, segment_of(u)};
     if (u.role != Role::product) return std::nullopt;
     const Layout b = d_.layout(d_.in(m)[1]);
     return Kind{1,        b.root,         b.offset,          b.rows,        b.cols,
                 b.stride, d_.attrs(m)[1], d_.nodes[m].count, d_.segment(m), product_cols(d_, m)};
+  }
+
+  // A number for what lies on a long product's left, in any order.
+  Index left_rows(Id n) {
+    const std::uint32_t side = d_.sums_columns(n) ? 1 : 0;
+    std::vector<Id> rows;
+    for (std::uint32_t i = side; i < d_.nodes[n].count; i += 2) rows.push_back(d_.in(n)[i]);
+    std::ranges::sort(rows);
+    return lefts_.try_emplace(std::move(rows), static_cast<Index>(lefts_.size())).first->second;
   }
 
   // Joins the kinds whose units have as many others before them on the longest way: none of them waits for
@@ -183,7 +195,10 @@ class Grouper {
       Unit unit{d_.units[g].role, {}, 0};
       for (Index u = g; u != none; u = next_[u]) {
         unit.members.push_back(d_.units[u].members[0]);
-        unit.last = std::max(unit.last, d_.units[u].last);
+        // What sums are made of need not be kept longer than for the first of them.
+        const Id last = d_.units[u].last;
+        unit.last =
+            u != g && unit.role == Role::long_product ? std::min(unit.last, last) : std::max(unit.last, last);
       }
       number[g] = static_cast<Index>(units.size());
       units.push_back(std::move(unit));
@@ -238,6 +253,7 @@ class Grouper {
   Draft& d_;
   std::vector<Index> next_, group_;  // by unit: the next of its group, the first of its group
   std::vector<Index> sources_, source_end_, order_, depth_, last_;
+  boost::unordered_flat_map<std::vector<Id>, Index> lefts_;
   std::vector<bool> seen_, is_kind_;
   std::vector<Step> trail_;
 };

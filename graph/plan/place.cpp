@@ -29,7 +29,8 @@ class Placer {
       for (const std::uint32_t m : u->members) for_each_concat(u->role, m, [&](Id c) { fill_concat(c); });
     for (const Unit& u : d_.units) {
       if (u.role == Role::product) lay_out_products(u);
-      if (u.role == Role::long_product) lay_out_sum(u.members[0]);
+      if (u.role == Role::long_product)
+        for (const Id n : u.members) lay_out_sum(n);
     }
   }
 

@@ -7,6 +7,7 @@
 #include <spool/graph/plan/options.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -53,17 +54,20 @@ struct RowsProduct {
   std::vector<Rows> a, add, c;
 };
 
-/// The sum of products of transposed rows with rows, and of what is in c already where it `adds`.
+/// Rows, transposed, times other rows, for each of several right sides, and the sums of their columns; all of
+/// it added to what is there already where it `adds`.
 struct LongProduct {
-  struct Run {
-    Ref a, b;
-    std::int64_t lda, ldb, rows;
+  struct Right {
+    std::int64_t n;
+    std::vector<Rows> b;
+    Ref c;
+    std::int64_t ldc;
   };
   const OpDef* op;
-  std::int64_t m, n;
-  std::vector<Run> runs;
-  Ref c;
-  std::int64_t ldc;
+  std::int64_t m, rows;
+  std::vector<Rows> a;
+  std::vector<Right> rights;
+  std::optional<Ref> sums;
   bool adds;
 };
 

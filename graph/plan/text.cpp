@@ -37,7 +37,7 @@ class Writer {
       case Role::product:
         return rows(u);
       case Role::long_product:
-        return long_product(m);
+        return long_products(u);
       case Role::concat:
         return concat(m);
       case Role::copy:
@@ -66,14 +66,21 @@ class Writer {
                        scope(u.members.back()));
   }
 
-  std::string long_product(Id m) const {
+  std::string long_products(const Unit& u) const {
+    const Id m = u.members[0];
+    const std::uint32_t count = d_.nodes[m].count, side = d_.sums_columns(m) ? 1 : 0;
     std::int64_t rows = 0;
-    const std::uint32_t count = d_.nodes[m].count;
     for (std::uint32_t i = 0; i + 1 < count; i += 2) rows += d_.read_layout(m, i).rows;
-    return fmt::format("{:<9} {}[{}, {}]T x [{}, {}]{} -> {}{}", "sum",
-                       count > 3 ? fmt::format("{} x ", count / 2) : "", rows, d_.read_layout(m, 0).cols,
-                       rows, d_.read_layout(m, 1).cols, count % 2 == 1 ? " + " + name(d_.in(m).back()) : "",
-                       d_.shape(m).text(), scope(m));
+    std::string rights, results;
+    for (const Id n : u.members) {
+      if (!rights.empty()) rights += ", ";
+      rights += d_.sums_columns(n) ? "1" : fmt::format("[{}, {}]", rows, d_.read_layout(n, 1).cols);
+      if (d_.nodes[n].count % 2 == 1) rights += " + " + name(d_.in(n).back());
+      results += " " + d_.shape(n).text();
+    }
+    return fmt::format("{:<9} {}[{}, {}]T x {} ->{}{}", "sum",
+                       count > 3 ? fmt::format("{} x ", count / 2) : "", rows, d_.read_layout(m, side).cols,
+                       rights, results, scope(m));
   }
 
   std::string concat(Id m) const {
@@ -102,16 +109,13 @@ class Writer {
   }
 
   std::string reason(const Unit& u) const {
-    const Id m = u.members[0];
     switch (u.role) {
       case Role::elementwise:
         return reason_of_tiles(u);
       case Role::product:
         return reason_of_rows(u);
       case Role::long_product:
-        return d_.nodes[m].count > 3
-                   ? fmt::format("joined {} products that are added up", d_.nodes[m].count / 2)
-                   : "one product, with nothing of its form to be added to";
+        return reason_of_long(u);
       case Role::copy:
         return "its reader needs the elements side by side, and here they are not";
       case Role::concat:
@@ -136,6 +140,15 @@ class Writer {
     if (d_.nodes[u.members[0]].count == 3)
       text += text.empty() ? "joined the addition" : ", and the additions";
     return text + rest(u, text.empty() ? "" : "; ", "the product");
+  }
+
+  std::string reason_of_long(const Unit& u) const {
+    const std::uint32_t added = d_.nodes[u.members[0]].count / 2;
+    if (u.members.size() == 1)
+      return added > 1 ? fmt::format("joined {} products that are added up", added)
+                       : "one product, with nothing of its form to be added to";
+    return fmt::format("joined {} sums of {} products that read the same rows on the left", u.members.size(),
+                       added);
   }
 
   // Why the others of its kind did not join.

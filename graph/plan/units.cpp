@@ -90,6 +90,16 @@ std::int64_t product_cols(const Draft& d, Id n) {
   return b[d.attrs(n)[1] != 0 ? 0 : 1];
 }
 
+bool Draft::sums_columns(Id n) const {
+  for (std::uint32_t i = 0; i + 1 < nodes[n].count; i += 2) {
+    const Layout l = layout(in(n)[i]);
+    if (nodes[l.root].role != Role::uniform || scalars[static_cast<std::size_t>(l.offset)].tape != none ||
+        shape(in(n)[i]).back() != 1)
+      return false;
+  }
+  return nodes[n].role == Role::long_product;
+}
+
 void make_units(Draft& d) { UnitMaker(d).make(); }
 
 }  // namespace spool::plan

@@ -1,5 +1,7 @@
 #include <spool/graph/run/steps.hpp>
 
+#include <boost/container/static_vector.hpp>
+
 #include <algorithm>
 #include <array>
 #include <stdexcept>
@@ -252,20 +254,37 @@ void run_step(const plan::RowsProduct& s, const Context<T>& c) {
 template <class T>
 void run_step(const plan::LongProduct& s, const Context<T>& c) {
   const auto& kernels = s.op->product->template get<T>();
-  constexpr std::size_t chunk = 128;
-  std::array<LongRun<T>, chunk> runs;
-  std::int64_t rows = 0;
-  for (const auto& r : s.runs) rows += r.rows;
-  const std::int64_t parts = kernels.sum_parts(s.m, s.n);
-  const auto [first, last] = rows * s.m * s.n < least_products ? alone(c.thread, parts) : c.share(parts);
+  constexpr std::size_t most = LongRows<T>::most_rights;
+  std::int64_t columns = 1;  // of the right sides; the sums count as one
+  for (const auto& r : s.rights) columns += r.n;
+  const std::int64_t parts = kernels.sum_parts(s.m, s.rights.size() == 1 ? s.rights[0].n : 0);
+  const auto [first, last] =
+      s.rows * s.m * columns < least_products ? alone(c.thread, parts) : c.share(parts);
   if (first >= last) return;
-  for (std::size_t i = 0; i < s.runs.size(); i += chunk) {
-    const std::size_t n = std::min(chunk, s.runs.size() - i);
-    for (std::size_t j = 0; j < n; ++j) {
-      const plan::LongProduct::Run& r = s.runs[i + j];
-      runs[j] = {c.at(r.a), r.lda, c.at(r.b), r.ldb, r.rows};
-    }
-    kernels.sum({runs.data(), n}, s.m, s.n, s.ldc, c.at(s.c), s.adds || i > 0, first, last, c.scratch);
+
+  std::array<const T*, row_chunk> a;
+  std::array<std::array<const T*, row_chunk>, most> b;
+  std::array<LongRight<T>, most> rights;
+  Walker<T> walk_a(s.a, c, 0);
+  boost::container::static_vector<Walker<T>, most> walk_b;
+  for (std::size_t i = 0; i < s.rights.size(); ++i) {
+    const plan::LongProduct::Right& r = s.rights[i];
+    walk_b.emplace_back(r.b, c, 0);
+    rights[i] = {b[i].data(), r.n, c.at(r.c), r.ldc};
+  }
+  const std::int64_t pieces = std::max<std::int64_t>(1, (s.rows + row_chunk - 1) / row_chunk);
+  for (std::int64_t piece = 0, row = 0; piece < pieces; ++piece) {
+    const std::int64_t n = s.rows * (piece + 1) / pieces - row;
+    walk_a.take(a.data(), n);
+    for (std::size_t i = 0; i < walk_b.size(); ++i) walk_b[i].take(b[i].data(), n);
+    kernels.sum({a.data(),
+                 n,
+                 s.m,
+                 {rights.data(), s.rights.size()},
+                 s.sums ? c.at(*s.sums) : nullptr,
+                 s.adds || piece > 0},
+                first, last, c.scratch);
+    row += n;
   }
 }
 
@@ -380,7 +399,7 @@ std::int64_t scratch_size(const plan::Plan& plan) {
   std::int64_t most = 0;
   for (const plan::Step& s : plan.steps)
     if (const auto* p = std::get_if<plan::LongProduct>(&s))
-      most = std::max(most, p->op->product->template get<T>().sum_scratch(p->m, p->n));
+      most = std::max(most, p->op->product->template get<T>().sum_scratch(p->m));
     else if (const auto* t = std::get_if<plan::Tiles>(&s))
       most = std::max(most, TileRunner<T>::scratch(*t, plan.tile_ops[t->ops]));
   return most;

@@ -45,25 +45,33 @@ void rows_product_as_is(const T* const* a, const T* b, std::int64_t ldb, const T
 template <class T>
 bool packing_pays(std::int64_t k, std::int64_t n, std::int64_t rows);
 
-/// Rows of two matrices that lie beside each other: a [rows, m] and b [rows, n].
+/// The right side of a long product, rows of B [rows, n], and C [m, n].
 template <class T>
-struct Run {
-  const T* a;
-  std::int64_t lda;
-  const T* b;
-  std::int64_t ldb;
-  std::int64_t rows;
+struct LongRight {
+  const T* const* b;
+  std::int64_t n;
+  T* c;
+  std::int64_t ldc;
+};
+/// Rows of A [rows, m], and what each is multiplied with. They may lie anywhere.
+template <class T>
+struct LongRows {
+  const T* const* a;
+  std::int64_t rows, m;
+  std::span<const LongRight<T>> rights;
+  T* sums;  // of A's columns; may be null
+  bool accumulate;
 };
 
-/// C [m, n] is divided into this many parts, of its rows or of its columns.
+/// The work is divided into this many parts: of C's columns or of its rows where there is one right side with
+/// n columns, of A's columns where there are several, and n is 0.
 template <class T>
 std::int64_t long_parts(std::int64_t m, std::int64_t n);
 /// How many elements each thread brings along; bounded, whatever the sizes.
 template <class T>
-std::int64_t long_scratch(std::int64_t m, std::int64_t n);
-/// Parts [first, last) of C = (accumulate ? C : 0) + sum over the runs, in their order, of a^T b.
+std::int64_t long_scratch(std::int64_t m);
+/// Parts [first, last) of each C = (accumulate ? C : 0) + A^T B, and of the sums.
 template <class T>
-void long_product(std::span<const Run<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
-                  bool accumulate, std::int64_t first, std::int64_t last, T* scratch);
+void long_product(const LongRows<T>& rows, std::int64_t first, std::int64_t last, T* scratch);
 
 }  // namespace spool::kernels

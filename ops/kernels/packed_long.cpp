@@ -1,5 +1,5 @@
-// The long product C = A^T B. A block of rows is gathered from the runs; its left part is packed in panels of
-// some columns, its right part panel by panel, and all of this thread's C takes the block in.
+// Long products C = A^T B. A block of rows is taken at a time: its left part is packed in panels of some
+// columns, each right part panel by panel, and all of this thread's C take the block in.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "spool/ops/kernels/packed_long.cpp"
 #include <spool/ops/kernels/packed.hpp>
@@ -38,7 +38,7 @@ constexpr Int long_k_block = 128 * 4 / static_cast<Int>(sizeof(T));
 constexpr Int long_m_block = 512;
 constexpr Int part_rows = 8;
 
-/// Parts are panels of C's columns, or groups of its rows; each thread packs the other side whole.
+/// Parts are panels of C's columns, or groups of A's columns; each thread packs the other side whole.
 template <class T>
 bool by_columns(Int m, Int n) {
   return n >= m;
@@ -46,41 +46,15 @@ bool by_columns(Int m, Int n) {
 
 template <class T>
 Int long_parts(Int m, Int n) {
-  if (m == 0 || n == 0) return 0;
+  if (m == 0) return 0;
   return by_columns<T>(m, n) ? (n + panel_width<T> - 1) / panel_width<T> : (m + part_rows - 1) / part_rows;
 }
 
 template <class T>
-Int long_scratch(Int m, Int /*n*/) {
+Int long_scratch(Int m) {
   const Int left = (std::min(m, long_m_block) + left_width<T> - 1) / left_width<T> * left_width<T>;
   return (left + panel_width<T>)*long_k_block<T> + 2 * line<T>;
 }
-
-/// Rows of A and B, gathered from the runs.
-template <class T>
-struct Block {
-  const T* a[long_k_block<T>];
-  const T* b[long_k_block<T>];
-  Int rows;
-};
-
-/// Goes through all rows of the runs.
-template <class T>
-struct Cursor {
-  std::span<const Run<T>> runs;
-  std::size_t run = 0;
-  Int row = 0;
-
-  void gather(Int rows, Block<T>& block) {
-    block.rows = rows;
-    for (Int i = 0; i < rows; ++i, ++row) {
-      while (row == runs[run].rows) ++run, row = 0;
-      const Run<T>& r = runs[run];
-      block.a[i] = r.a + row * r.lda;
-      block.b[i] = r.b + row * r.ldb;
-    }
-  }
-};
 
 /// Fills up to `width` elements: n that are copied, then zeros.
 template <class T>
@@ -90,6 +64,31 @@ void copy_filled(const T* from, Int n, Int width, T* to) {
   for (; i + lanes<T> <= n; i += lanes<T>) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
   for (; i < n; ++i) to[i] = from[i];
   for (; i < width; ++i) to[i] = T(0);
+}
+
+/// sums[i] += column i of the rows, for columns [begin, end).
+template <class T>
+void add_columns(const T* const* rows, Int count, Int begin, Int end, T* sums) {
+  const hn::ScalableTag<T> d;
+  constexpr Int width = 4 * lanes<T>;
+  Int i = begin;
+  for (; i + width <= end; i += width) {
+    auto a = hn::LoadU(d, sums + i), b = hn::LoadU(d, sums + i + lanes<T>);
+    auto e = hn::LoadU(d, sums + i + 2 * lanes<T>), f = hn::LoadU(d, sums + i + 3 * lanes<T>);
+    for (Int k = 0; k < count; ++k) {
+      const T* const from = rows[k] + i;
+      a = hn::Add(a, hn::LoadU(d, from));
+      b = hn::Add(b, hn::LoadU(d, from + lanes<T>));
+      e = hn::Add(e, hn::LoadU(d, from + 2 * lanes<T>));
+      f = hn::Add(f, hn::LoadU(d, from + 3 * lanes<T>));
+    }
+    hn::StoreU(a, d, sums + i);
+    hn::StoreU(b, d, sums + i + lanes<T>);
+    hn::StoreU(e, d, sums + i + 2 * lanes<T>);
+    hn::StoreU(f, d, sums + i + 3 * lanes<T>);
+  }
+  for (Int k = 0; k < count; ++k)
+    for (Int j = i; j < end; ++j) sums[j] += rows[k][j];
 }
 
 /// Columns [begin, end) of the rows, in panels of some columns. Whole rows are read, in order.
@@ -151,15 +150,14 @@ void multiply(const Target<T>& o, Int j, Int columns, Int k, bool begun, const T
   }
 }
 
-/// C's rows [i0, i1) take the block in; `left` and `right` are room for its packed operands.
+/// C's rows [i0, i1) take in k rows of B, and of A, which lie packed in `left`; `right` is room for a panel.
 template <class T>
-void take_in(const Block<T>& block, const Target<T>& o, bool begun, T* left, T* right) {
-  gather_left(block.a, block.rows, o.i0, o.i1, left);
+void take_in(const T* const* b, const Target<T>& o, Int k, bool begun, const T* left, T* right) {
   for (Int j = o.j0; j < o.j1; j += panel_width<T>) {
     const Int columns = std::min(panel_width<T>, o.j1 - j);
     const Int width = (columns + lanes<T> - 1) / lanes<T> * lanes<T>;
-    for (Int k = 0; k < block.rows; ++k) copy_filled(block.b[k] + j, columns, width, right + k * width);
-    multiply(o, j, columns, block.rows, begun, left, right);
+    for (Int i = 0; i < k; ++i) copy_filled(b[i] + j, columns, width, right + i * width);
+    multiply(o, j, columns, k, begun, left, right);
   }
 }
 
@@ -171,31 +169,34 @@ T* aligned(T* p) {
 }
 
 template <class T>
-void long_product(std::span<const Run<T>> runs, Int m, Int n, Int ldc, T* c, bool accumulate, Int first,
-                  Int last, T* scratch) {
-  const bool columns = by_columns<T>(m, n);
+void long_product(const LongRows<T>& s, Int first, Int last, T* scratch) {
+  const bool columns = s.rights.size() == 1 && by_columns<T>(s.m, s.rights[0].n);
   const Int unit = columns ? panel_width<T> : part_rows;
-  const Int begin = first * unit, end = std::min(last * unit, columns ? n : m);
-  const Target<T> part{
-      c, ldc, columns ? 0 : begin, columns ? m : end, columns ? begin : 0, columns ? end : n};
-  Int rows = 0;
-  for (const Run<T>& r : runs) rows += r.rows;
-  if (rows == 0 && !accumulate)
-    for (Int i = part.i0; i < part.i1; ++i) std::fill(c + i * ldc + part.j0, c + i * ldc + part.j1, T(0));
+  const Int begin = first * unit, end = last * unit;
+  const Int i0 = columns ? 0 : begin, i1 = columns ? s.m : std::min(end, s.m);
+  T* const sums = columns && first > 0 ? nullptr : s.sums;
+  if (sums != nullptr && !s.accumulate) std::fill(sums + i0, sums + i1, T(0));
+  if (s.rows == 0 && !s.accumulate)
+    for (const LongRight<T>& r : s.rights)
+      for (Int i = i0; i < i1; ++i)
+        std::fill(r.c + i * r.ldc + (columns ? begin : 0),
+                  r.c + i * r.ldc + (columns ? std::min(end, r.n) : r.n), T(0));
 
-  const Even k_blocks(rows, long_k_block<T>), m_blocks(part.i1 - part.i0, long_m_block);
+  const Even k_blocks(s.rows, long_k_block<T>), m_blocks(i1 - i0, long_m_block);
   T* const left = aligned(scratch);
-  T* const right = left + long_scratch<T>(m, n) - 2 * line<T> - long_k_block<T> * panel_width<T>;
-  Cursor<T> cursor{runs};
-  Block<T> block;
-  for (Int b = 0; b < k_blocks.pieces; ++b) {
-    cursor.gather(k_blocks.size(b), block);
-    Target<T> target = part;
-    for (Int i = 0; i < m_blocks.pieces; ++i) {
-      target.i1 = target.i0 + m_blocks.size(i);
-      take_in(block, target, accumulate || b > 0, left, right);
-      target.i0 = target.i1;
+  T* const right = left + long_scratch<T>(s.m) - 2 * line<T> - long_k_block<T> * panel_width<T>;
+  for (Int block = 0, row = 0; block < k_blocks.pieces; ++block) {
+    const Int k = k_blocks.size(block);
+    if (sums != nullptr) add_columns(s.a + row, k, i0, i1, sums);
+    for (Int piece = 0, i = i0; piece < m_blocks.pieces && !s.rights.empty(); ++piece) {
+      const Int next = i + m_blocks.size(piece);
+      gather_left(s.a + row, k, i, next, left);
+      for (const LongRight<T>& r : s.rights)
+        take_in(r.b + row, {r.c, r.ldc, i, next, columns ? begin : 0, columns ? std::min(end, r.n) : r.n}, k,
+                s.accumulate || block > 0, left, right);
+      i = next;
     }
+    row += k;
   }
 }
 
@@ -234,21 +235,19 @@ std::int64_t long_parts(std::int64_t m, std::int64_t n) {
 }
 
 template <class T>
-std::int64_t long_scratch(std::int64_t m, std::int64_t n) {
-  return functions<T>().scratch(m, n);
+std::int64_t long_scratch(std::int64_t m) {
+  return functions<T>().scratch(m);
 }
 
 template <class T>
-void long_product(std::span<const Run<T>> runs, std::int64_t m, std::int64_t n, std::int64_t ldc, T* c,
-                  bool accumulate, std::int64_t first, std::int64_t last, T* scratch) {
-  functions<T>().product(runs, m, n, ldc, c, accumulate, first, last, scratch);
+void long_product(const LongRows<T>& rows, std::int64_t first, std::int64_t last, T* scratch) {
+  functions<T>().product(rows, first, last, scratch);
 }
 
-#define SPOOL_INSTANTIATE(T)                                                                                 \
-  template std::int64_t long_parts<T>(std::int64_t, std::int64_t);                                           \
-  template std::int64_t long_scratch<T>(std::int64_t, std::int64_t);                                         \
-  template void long_product<T>(std::span<const Run<T>>, std::int64_t, std::int64_t, std::int64_t, T*, bool, \
-                                std::int64_t, std::int64_t, T*);
+#define SPOOL_INSTANTIATE(T)                                       \
+  template std::int64_t long_parts<T>(std::int64_t, std::int64_t); \
+  template std::int64_t long_scratch<T>(std::int64_t);             \
+  template void long_product<T>(const LongRows<T>&, std::int64_t, std::int64_t, T*);
 SPOOL_INSTANTIATE(float)
 SPOOL_INSTANTIATE(double)
 

@@ -1,0 +1,85 @@
+// Gradients of weights and biases that are sums over the same rows: one pass over these rows makes all.
+#include <spool/graph/plan/plan.hpp>
+#include <spool/spool.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "catch.hpp"
+
+using namespace spool;
+
+namespace {
+
+Tensor wave(const Shape& shape, double phase) {
+  Tensor t(shape, DType::f64);
+  for (std::size_t i = 0; i < t.size(); ++i) t.set(i, std::sin(phase + 0.7 * static_cast<double>(i)));
+  return t;
+}
+
+// The gradients of so many weights and two biases of a sum over `steps` steps, of 37 rows each.
+Vars gradients(Tape& tape, int weights, int steps) {
+  Vars params, out;
+  for (int i = 0; i < weights; ++i)
+    params.push_back(tape.param(Param(fmt::format("w{}", i), wave({20, 3 + i}, i))));
+  for (int i = 0; i < 2; ++i) params.push_back(tape.param(Param(fmt::format("b{}", i), wave({20}, -i))));
+  for (int t = 0; t < steps; ++t) {
+    Var y = params[params.size() - 1] + params[params.size() - 2];
+    for (int i = 0; i < weights; ++i) {
+      const Var x = tape.input(wave({37, 3 + i}, 10 * t + i), fmt::format("x{}_{}", t, i));
+      y = y + matmul(x, transpose(params[static_cast<std::size_t>(i)]));
+    }
+    out.push_back(sum(tanh(y)));
+  }
+  Var loss = out[0];
+  for (std::size_t t = 1; t < out.size(); ++t) loss = loss + out[t];
+  return grad(loss, params);
+}
+
+std::size_t long_products(Tape& tape, const Vars& wanted, const plan::Options& options = {}) {
+  const plan::Plan p = plan::make_plan(tape, wanted, options);
+  return static_cast<std::size_t>(std::ranges::count_if(
+      p.steps, [](const plan::Step& s) { return std::holds_alternative<plan::LongProduct>(s); }));
+}
+
+}  // namespace
+
+TEST_CASE("weights and biases whose gradients are sums over the same rows get them in one step") {
+  Tape tape({.dtype = DType::f64});
+  const Vars wanted = gradients(tape, 3, 4);
+  CHECK(long_products(tape, wanted) == 1);
+  CHECK(long_products(tape, wanted, {.group = false}) == 4);  // the biases' gradients are one value
+  CHECK(tape.explain_plan(wanted).find("joined 4 sums of 4 products that read the same rows on the left") !=
+        std::string::npos);
+}
+
+TEST_CASE("gradients that are made in one step, more than a step takes, by one thread and by two") {
+  for (const int weights : {1, 2, 4, 5, 9}) {
+    INFO(weights);
+    Tape plain({.dtype = DType::f64, .plan = "plain"});
+    std::vector<std::vector<double>> expected;
+    const Vars plain_wanted = gradients(plain, weights, 3);
+    plain.run(plain_wanted);
+    for (const Var g : plain_wanted) expected.push_back(plain.read(g).doubles());
+    std::vector<std::vector<double>> first;
+    for (const int threads : {1, 2}) {
+      set_threads(threads);
+      Tape tape({.dtype = DType::f64});
+      const Vars wanted = gradients(tape, weights, 3);
+      CHECK(long_products(tape, wanted) == static_cast<std::size_t>(weights + 3) / 4);
+      tape.run(wanted);
+      CHECK(tape.run_stats().fallbacks == 0);
+      std::vector<std::vector<double>> got;
+      for (const Var g : wanted) got.push_back(tape.read(g).doubles());
+      for (std::size_t i = 0; i < got.size(); ++i)
+        for (std::size_t j = 0; j < got[i].size(); ++j)
+          CHECK(got[i][j] == Approx(expected[i][j]).epsilon(1e-12).margin(1e-12));
+      if (threads == 1) first = got;
+      CHECK(got == first);
+    }
+    set_threads(0);
+  }
+}
