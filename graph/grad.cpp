@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <memory_resource>
 #include <tuple>
 
@@ -254,12 +255,13 @@ class Reverse {
 
 }  // namespace
 
-void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::span<Var> gradients) {
-  Tape& tape = loss.tape();
+void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::span<Var> gradients,
+                  const Where& where) {
+  Tape& tape = tape_of("grad", std::array{Operand(loss, where)});
   if (loss.shape().size() != 1 || loss.shape().rank() != 0)
     throw ShapeError(fmt::format("grad: the loss must be a scalar, shape [], not {}; take its sum or mean",
                                  loss.shape().text()));
-  for (const Var& v : wrt) tape.check(v, "grad");
+  for (const Var& v : wrt) tape.check(v, "grad", where);
 
   const Reverse reverse(tape, wrt, ops, loss.id());
   for (std::size_t i = 0; i < wrt.size(); ++i) {

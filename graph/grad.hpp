@@ -21,6 +21,7 @@ struct Adjoints {
 /// in `gradients`, which is as long. The loss must be a scalar; its tape grows, nothing is computed.
 /// Contributions that are placements along one axis and do not overlap become one concat instead of padded
 /// additions.
-void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::span<Var> gradients);
+void reverse_walk(Var loss, std::span<const Var> wrt, const Adjoints& ops, std::span<Var> gradients,
+                  const Where& where);
 
 }  // namespace spool

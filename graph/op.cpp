@@ -6,19 +6,22 @@
 
 namespace spool {
 
-Tape& Var::tape() const {
-  if (tape_ == nullptr) throw TapeError("the Var is empty; it refers to no tape");
-  tape_->check(*this, "use of a Var");
+Tape& Var::tape(Where where) const {
+  if (tape_ == nullptr) detail::refuse_empty("", where);
+  tape_->check(*this, "", where);
   return *tape_;
 }
 
-const Shape& Var::shape() const { return tape().shape(id_); }
+const Shape& Var::shape(Where where) const { return tape(where).shape(id_); }
 
 const Shape& Call::shape(int i) const { return tape_.shape(in_[static_cast<std::size_t>(i)].id()); }
 void Call::fail(std::string_view what) const { throw ShapeError(tape_.explain(op_.name, what, in_, where_)); }
 
 int Step::arity() const { return static_cast<int>(tape_.operands(id_).size()); }
 Var Step::in(int i) const { return tape_.at(tape_.operands(id_)[static_cast<std::size_t>(i)]); }
+const Shape& Step::shape(int i) const {
+  return tape_.shape(tape_.operands(id_)[static_cast<std::size_t>(i)]);
+}
 Var Step::out() const { return tape_.at(id_); }
 std::int64_t Step::attr(int i) const { return attrs()[static_cast<std::size_t>(i)]; }
 Attrs Step::attrs() const { return tape_.attrs(id_); }
@@ -31,11 +34,12 @@ Tape& tape_of_first(const char* op, std::span<const Operand> in) {
   for (const Operand& o : in) {
     if (o.is_number()) continue;
     Tape* tape = o.var().tape_or_null();
-    if (tape == nullptr) throw TapeError(fmt::format("{}: the Var is empty; it refers to no tape", op));
-    tape->check(o.var(), op);
+    if (tape == nullptr) detail::refuse_empty(op, o.where());
+    tape->check(o.var(), op, o.where());
     return *tape;
   }
-  throw TapeError(fmt::format("{}: no operand belongs to a tape", op));
+  throw TapeError(fmt::format("{}: no operand belongs to a tape{}", op,
+                              in.empty() ? "" : detail::line_of("recorded", in[0].where())));
 }
 
 }  // namespace

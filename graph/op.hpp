@@ -264,7 +264,7 @@ class Step {
   int arity() const;
   Var in(int i) const;
   Var out() const;
-  const Shape& shape(int i) const { return in(i).shape(); }
+  const Shape& shape(int i) const;
   std::int64_t attr(int i) const;
   Attrs attrs() const;
   bool needs(int i) const;  ///< Whether the gradient of operand i is wanted; skip costly work when not.
@@ -300,6 +300,13 @@ struct OpDef {
   const Product* product = nullptr;
   RowMap row_map = RowMap::none;
 };
+
+namespace detail {
+/// "\n  recorded at my_model.cpp:41", the end of an error's text; nothing where no line is known.
+std::string line_of(std::string_view what_happened, const Where& where);
+/// Throws the TapeError of a Var that refers to nothing; `use` may be empty.
+[[noreturn]] void refuse_empty(std::string_view use, const Where& where);
+}  // namespace detail
 
 /// The tape of the first operand that is no number. TapeError when all are numbers, and for a handle that is
 /// empty or stale.

@@ -30,7 +30,7 @@ constexpr OpDef again_op = barrier("again");
 Segment::Segment(Tape& tape, std::span<Var> inputs, const Where& where)
     : tape_(tape), begin_(tape.size()), inputs_(static_cast<std::uint32_t>(inputs.size())) {
   if (inputs.empty()) throw TapeError("checkpoint: there is no input to start from");
-  for (const Var& v : inputs) tape.check(v, "checkpoint");
+  for (const Var& v : inputs) tape.check(v, "checkpoint", where);
   const std::int64_t number = tape_.c_->segments_begun++;
   Vars in(inputs.begin(), inputs.end()), barriers;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

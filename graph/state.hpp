@@ -183,13 +183,13 @@ template <class S>
 class Carried {
  public:
   /// Reads the state from its tape (see Tape::read).
-  explicit Carried(const S& state) : like_(state) { read(state); }
+  explicit Carried(const S& state, Where where = Where::current()) : like_(state) { read(state, where); }
   /// Reads another state, into the memory of the numbers that were here.
-  void read(const S& state) {
+  void read(const S& state, Where where = Where::current()) {
     like_ = state;
     values_.resize(count_vars(state));
     std::size_t i = 0;
-    for_each_var(state, [&](const Var& v) { values_[i++] = v.tape().read(v); });
+    for_each_var(state, [&](const Var& v) { values_[i++] = v.tape(where).read(v); });
   }
 
   /// The same numbers as inputs of a tape.
@@ -201,10 +201,10 @@ class Carried {
 
   /// Sets inputs that on() has made to these numbers: to run one recording again and again. ShapeError for
   /// inputs that are not as many.
-  void bind(const S& inputs) const {
+  void bind(const S& inputs, Where where = Where::current()) const {
     detail::check_parts("bind", count_vars(inputs), values_.size());
     std::size_t i = 0;
-    for_each_var(inputs, [&](const Var& v) { v.tape().set(v, values_[i++]); });
+    for_each_var(inputs, [&](const Var& v) { v.tape(where).set(v, values_[i++]); });
   }
 
   const std::vector<Tensor>& values() const { return values_; }

@@ -32,7 +32,21 @@ std::string line_text(const char* file, std::uint32_t line) {
   return file == nullptr ? "unknown" : fmt::format("{}:{}", base_name(file), line);
 }
 
+[[noreturn]] void refuse_var(std::string_view use, std::string_view what, const Where& where) {
+  throw TapeError(
+      fmt::format("{}{}the Var {}{}", use, use.empty() ? "" : ": ", what, detail::line_of("used", where)));
+}
+
 }  // namespace
+
+std::string detail::line_of(std::string_view what_happened, const Where& where) {
+  if (where.file_name() == nullptr) return {};
+  return fmt::format("\n  {} at {}", what_happened, line_text(where.file_name(), where.line()));
+}
+
+void detail::refuse_empty(std::string_view use, const Where& where) {
+  refuse_var(use, "is empty; it refers to no tape", where);
+}
 
 bool is_input(const OpDef& op) { return &op == &input_op; }
 bool is_param(const OpDef& op) { return &op == &param_op; }
@@ -79,7 +93,7 @@ void Tape::clear() {
 // --- recording
 
 Var Tape::add(const OpDef& op, std::span<const Var> in, Attrs attrs, const Where& where) {
-  for (const Var& v : in) check(v, op.name);
+  for (const Var& v : in) check(v, op.name, where);
   if (op.arity != OpDef::variadic && static_cast<std::size_t>(op.arity) != in.size())
     throw TapeError(fmt::format("{}: takes {} operands, not {}", op.name, op.arity, in.size()));
   if (op.shape == nullptr) throw TapeError(fmt::format("{}: its OpDef has no shape rule", op.name));
@@ -231,7 +245,7 @@ std::string Tape::explain(std::string_view op, std::string_view what, std::span<
                           const Where& where) const {
   std::size_t label_width = 0, shape_width = 0;
   for (const Var& v : operands) {
-    check(v, std::string(op).c_str());
+    check(v, std::string(op).c_str(), where);
     label_width = std::max(label_width, label(v.id()).size());
     shape_width = std::max(shape_width, shape(v.id()).text().size());
   }
@@ -246,16 +260,18 @@ std::string Tape::explain(std::string_view op, std::string_view what, std::span<
     text += "\n" + row;
   }
   if (operands.size() > most) text += fmt::format("\n  ... and {} more", operands.size() - most);
-  const bool marked = c_->called_from_file != nullptr;
-  text += "\n  recorded at " + line_text(marked ? c_->called_from_file : where.file_name(),
-                                         marked ? c_->called_from_line : where.line());
-  return text;
+  return text + detail::line_of("recorded", line_for(where));
 }
 
-void Tape::refuse(Var v, const char* use) const {
-  if (!v.valid()) throw TapeError(fmt::format("{}: the Var is empty; it refers to no tape", use));
-  if (v.tape_ != this) throw TapeError(fmt::format("{}: the Var belongs to another tape", use));
-  throw TapeError(fmt::format("{}: the Var is stale; it was recorded before clear()", use));
+Where Tape::line_for(const Where& where) const {
+  return c_->called_from_file != nullptr ? Where::current(c_->called_from_file, c_->called_from_line) : where;
+}
+
+void Tape::refuse(Var v, const char* use, const Where& where) const {
+  const Where line = line_for(where);
+  if (!v.valid()) detail::refuse_empty(use, line);
+  if (v.tape_ != this) refuse_var(use, "belongs to another tape", line);
+  refuse_var(use, "is stale; it was recorded before clear()", line);
 }
 
 }  // namespace spool

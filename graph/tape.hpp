@@ -149,9 +149,9 @@ class Tape {
   Var add_copy(std::uint32_t id, std::span<const Var> in);
   /// In the order of their ends; one that lies inside of another comes before it.
   std::span<const SegmentRange> segments() const;
-  /// TapeError unless v is a live node of this tape.
-  void check(Var v, const char* use) const {
-    if (v.tape_ != this || v.epoch_ != r_->epoch) refuse(v, use);
+  /// TapeError "use: what is wrong, and where" unless v is a live node of this tape.
+  void check(Var v, const char* use, const Where& where = Where::none()) const {
+    if (v.tape_ != this || v.epoch_ != r_->epoch) refuse(v, use, where);
   }
   /// A number for a random op's first attribute: distinct calls draw distinct numbers.
   std::int64_t next_random_call();
@@ -210,7 +210,8 @@ class Tape {
   struct KeptDeleter {
     void operator()(Kept*) const;
   };
-  [[noreturn]] void refuse(Var v, const char* use) const;
+  [[noreturn]] void refuse(Var v, const char* use, const Where& where) const;
+  Where line_for(const Where& where) const;  // the one of CalledFrom, if there is one
   std::unique_ptr<Columns> c_;
   const Recorded* r_;                        // *c_
   std::unique_ptr<Kept, KeptDeleter> kept_;  // graph/run's own: results, buffers

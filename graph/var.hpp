@@ -20,6 +20,9 @@ class Where {
     return Where(file, line);
   }
 
+  /// No line, where none is known.
+  static constexpr Where none() { return Where(nullptr, 0); }
+
   constexpr const char* file_name() const { return file_; }
   constexpr std::uint32_t line() const { return line_; }
 
@@ -34,8 +37,9 @@ class Var {
   Var() = default;  ///< Refers to nothing; using it is a TapeError.
 
   bool valid() const { return tape_ != nullptr; }
-  Tape& tape() const;  ///< Throws TapeError when the handle is empty or older than the tape's clear().
-  const Shape& shape() const;  ///< Likewise.
+  /// Throws TapeError when the handle is empty or older than the tape's clear().
+  Tape& tape(Where where = Where::current()) const;
+  const Shape& shape(Where where = Where::current()) const;  ///< Likewise.
   std::uint32_t id() const { return id_; }
   std::uint32_t epoch() const { return epoch_; }
   Tape* tape_or_null() const { return tape_; }

@@ -98,9 +98,9 @@ void check_recomputation(const Recomputation& r) {
 
 std::int64_t check_inputs(const Vars& inputs, const Where& where) {
   if (inputs.empty()) throw ShapeError("sum_over_time: there are no inputs");
-  const Shape& first = inputs[0].shape();
+  const Shape& first = inputs[0].shape(where);
   for (const Var& v : inputs)
-    if (v.shape().rank() == 0 || v.shape()[0] == 0 || v.shape()[0] != first[0])
+    if (v.shape(where).rank() == 0 || v.shape()[0] == 0 || v.shape()[0] != first[0])
       fail_shape("sum_over_time", "all inputs must be [T, ...] with the same T, of at least one step",
                  {inputs[0], v}, where);
   return first[0];

@@ -21,7 +21,7 @@ void check_kept(const char* who, const Vars& before, const Vars& now, const Wher
     throw ShapeError(
         fmt::format("{}: a state keeps its parts, but {} became {}", who, before.size(), now.size()));
   for (std::size_t i = 0; i < now.size(); ++i)
-    if (now[i].shape() != before[i].shape())
+    if (now[i].shape(where) != before[i].shape(where))
       fail_shape(who, "each part of the state keeps its shape", {before[i], now[i]}, where);
 }
 

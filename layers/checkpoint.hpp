@@ -20,7 +20,7 @@ auto checkpoint(F&& f, const First& first, const In&... more) {
   const std::tuple<First, In...> in(first, more...);
   Vars all = flatten(in);
   if (all.empty() || !all[0].valid()) throw TapeError("checkpoint: there is no input to start from");
-  const Segment segment(all[0].tape(), all);
+  const Segment segment(*all[0].tape_or_null(), all, Where::none());
   return std::apply(std::forward<F>(f), rebuild(in, all));
 }
 

@@ -34,7 +34,7 @@ Embedding::Embedding(const Init& init, std::int64_t vocabulary, std::int64_t siz
                                options.padding_idx))) {}
 
 Var Embedding::operator()(Var index, Where where) const {
-  Tape& tape = index.tape();
+  Tape& tape = index.tape(where);
   const CalledFrom from(tape, where);
   return embedding(tape.param(weight_), index, options_.padding_idx);
 }

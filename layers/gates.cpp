@@ -77,14 +77,14 @@ void OptionalNorm::append_to(Params& params) const {
 }
 
 void check_input(const char* cell, Var x, std::int64_t input, const Where& where) {
-  if (x.shape().rank() != 2 || x.shape()[1] != input)
+  if (x.shape(where).rank() != 2 || x.shape()[1] != input)
     fail_shape(cell, fmt::format("x must be [B, {}]", input), {x}, where);
 }
 
 void check_state(const char* cell, const char* part, Var x, Var state, std::int64_t size,
                  const Where& where) {
   const Shape expected{x.shape()[0], size};
-  if (state.shape() != expected)
+  if (state.shape(where) != expected)
     fail_shape(cell, fmt::format("the state's {} must be {}", part, expected.text()), {state, x}, where);
 }
 

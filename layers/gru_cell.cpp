@@ -20,7 +20,7 @@ GruCell::GruCell(const Init& init, std::int64_t input, std::int64_t hidden, Opti
 Var GruCell::step(Var x, Var h, Where where) const { return step_from(h, x, h, where); }
 
 Var GruCell::step_from(Var h_in, Var x, Var h, Where where) const {
-  Tape& tape = x.tape();
+  Tape& tape = x.tape(where);
   const CalledFrom from(tape, where);
   detail::check_input("GruCell", x, input_, where);
   detail::check_state("GruCell", "h", x, h, hidden_, where);

@@ -28,7 +28,7 @@ Linear::Linear(const Init& init, std::int64_t in, std::int64_t out, LinearOption
 }
 
 Var Linear::operator()(Var x, Where where) const {
-  Tape& tape = x.tape();
+  Tape& tape = x.tape(where);
   const CalledFrom from(tape, where);
   const Shape& s = x.shape();
   const std::int64_t in = weight_.shape()[1];

@@ -55,7 +55,7 @@ LstmCell::LstmCell(const Init& init, std::int64_t input, std::int64_t hidden, Op
 LstmState LstmCell::step(Var x, LstmState s, Where where) const { return step_from(s.h, x, s, where); }
 
 LstmState LstmCell::step_from(Var h_in, Var x, LstmState s, Where where) const {
-  const CalledFrom from(x.tape(), where);
+  const CalledFrom from(x.tape(where), where);
   detail::check_input("LstmCell", x, input_, where);
   detail::check_state("LstmCell", "h", x, s.h, output_size(), where);
   detail::check_state("LstmCell", "c", x, s.c, hidden_, where);

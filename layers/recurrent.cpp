@@ -36,7 +36,7 @@ void check_training(const std::string& name, std::optional<bool> training) {
 }
 
 void check_sequence(const std::string& name, Var xs, std::int64_t input, const Where& where) {
-  const Shape& s = xs.shape();
+  const Shape& s = xs.shape(where);
   if (s.rank() != 3 || s[0] == 0 || s[2] != input)
     fail_shape(name.c_str(), fmt::format("xs must be [T, B, {}] with at least one step", input), {xs}, where);
 }

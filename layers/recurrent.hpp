@@ -101,7 +101,7 @@ class Recurrent {
   /// braces after xs, as in unroll(xs, {.training = true}), are never taken for a state.)
   template <std::same_as<State> S>
   Unrolled<State> unroll(Var xs, S state, const LayerCall& call = {}, Where where = Where::current()) const {
-    Tape& tape = xs.tape();
+    Tape& tape = xs.tape(where);
     const CalledFrom from(tape, where);
     check_call(xs, state, call, where);
     const Scope scope(tape, name_);
@@ -132,7 +132,7 @@ class Recurrent {
 
   /// The same from initial_state().
   Unrolled<State> unroll(Var xs, const LayerCall& call = {}, Where where = Where::current()) const {
-    const CalledFrom from(xs.tape(), where);
+    const CalledFrom from(xs.tape(where), where);
     detail::check_sequence(name_, xs, options_.input, where);
     return unroll(xs, initial_state(xs.tape(), xs.shape()[1], where), call, where);
   }

@@ -13,7 +13,7 @@ RnnCell::RnnCell(const Init& init, std::int64_t input, std::int64_t hidden, Opti
 Var RnnCell::step(Var x, Var h, Where where) const { return step_from(h, x, h, where); }
 
 Var RnnCell::step_from(Var h_in, Var x, Var h, Where where) const {
-  const CalledFrom from(x.tape(), where);
+  const CalledFrom from(x.tape(where), where);
   detail::check_input("RnnCell", x, input_, where);
   detail::check_state("RnnCell", "h", x, h, hidden_, where);
   const Var from_x = weights_.inputs(x);

@@ -28,7 +28,7 @@ std::pair<Var, S> sum_over_time(const Vars& inputs, S state, const Recomputation
                                 Where where = Where::current()) {
   const std::int64_t T = detail::check_inputs(inputs, where);
   detail::check_recomputation(how);
-  const CalledFrom from(inputs[0].tape(), where);
+  const CalledFrom from(inputs[0].tape(where), where);
   Vars sums;
   const detail::TimeGroups groups{T, how, false, where};
   state = detail::record_groups(groups, inputs, 0, T, std::move(state), how.states,

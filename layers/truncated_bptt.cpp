@@ -28,19 +28,20 @@ std::vector<BpttWindow> bptt_windows(std::int64_t steps, const Truncation& k) {
 void detail::check_window(const BpttWindow& window, Var xs, const Where& where) {
   const auto [begin, fresh, carry, end] = window;
   if (!(begin <= fresh && fresh < end && begin <= carry && carry <= end))
-    throw ShapeError(xs.tape().explain("unroll_window",
-                                       fmt::format("no window begins at {}, is fresh from {}, carries at {} "
-                                                   "and ends at {}; take one from bptt_windows()",
-                                                   begin, fresh, carry, end),
-                                       {}, where));
-  if (xs.shape().rank() == 0 || xs.shape()[0] != end - begin)
+    throw ShapeError(
+        xs.tape(where).explain("unroll_window",
+                               fmt::format("no window begins at {}, is fresh from {}, carries at {} "
+                                           "and ends at {}; take one from bptt_windows()",
+                                           begin, fresh, carry, end),
+                               {}, where));
+  if (xs.shape(where).rank() == 0 || xs.shape()[0] != end - begin)
     fail_shape("unroll_window",
                fmt::format("xs must hold the window's {} steps, {}..{}", end - begin, begin, end - 1), {xs},
                where);
 }
 
 void detail::check_outputs(Var ys, std::int64_t steps, const Where& where) {
-  if (ys.shape().rank() == 0 || ys.shape()[0] != steps)
+  if (ys.shape(where).rank() == 0 || ys.shape()[0] != steps)
     fail_shape("unroll_window", fmt::format("run must give an output for each of its {} steps", steps), {ys},
                where);
 }

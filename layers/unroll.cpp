@@ -23,8 +23,8 @@ constexpr OpDef lengths_op{
 };
 
 Var checked_lengths(Var xs, Var lengths, const Where& where) {
-  if (xs.shape().rank() < 2) fail_shape("lengths", "the steps must be [T, B, ...]", {xs}, where);
-  if (lengths.shape() != Shape{xs.shape()[1]})
+  if (xs.shape(where).rank() < 2) fail_shape("lengths", "the steps must be [T, B, ...]", {xs}, where);
+  if (lengths.shape(where) != Shape{xs.shape()[1]})
     fail_shape("lengths", fmt::format("must be [{}], one for each sequence of the batch", xs.shape()[1]),
                {lengths, xs}, where);
   return record(lengths_op, {{lengths, where}}, {xs.shape()[0]});
@@ -43,7 +43,7 @@ Var goes_on(Var lengths, std::int64_t t) { return lt(static_cast<double>(t), len
 }  // namespace
 
 Var mask_past_end(Var xs, Var lengths, Where where) {
-  const CalledFrom from(xs.tape(), where);
+  const CalledFrom from(xs.tape(where), where);
   const Var checked = checked_lengths(xs, lengths, where);
   Vars steps;
   for (std::int64_t t = 0; t < xs.shape()[0]; ++t) steps.push_back(goes_on(checked, t));
@@ -61,7 +61,7 @@ Vars Ends::kept(std::int64_t t, const Vars& now, const Vars& before) const {
   const std::int64_t batch = lengths_.shape()[0];
   Vars kept;
   for (std::size_t i = 0; i < now.size(); ++i) {
-    const Shape& s = now[i].shape();
+    const Shape& s = now[i].shape(where_);
     if (s.rank() == 0 || s[0] != batch)
       fail_shape("unroll with lengths", fmt::format("each part of the state must be [{}, ...]", batch),
                  {now[i]}, where_);
@@ -71,7 +71,7 @@ Vars Ends::kept(std::int64_t t, const Vars& now, const Vars& before) const {
 }
 
 void check_steps(Var xs, const Where& where) {
-  if (xs.shape().rank() < 2 || xs.shape()[0] == 0)
+  if (xs.shape(where).rank() < 2 || xs.shape()[0] == 0)
     fail_shape("unroll", "the steps must be [T, B, ...] with at least one step", {xs}, where);
 }
 

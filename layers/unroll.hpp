@@ -78,7 +78,7 @@ template <class C, class S>
 Unrolled<S> unroll(const C& cell, Var xs, S state, const UnrollOptions& options = {},
                    Where where = Where::current()) {
   require_cell<C, S>();
-  Tape& tape = xs.tape();
+  Tape& tape = xs.tape(where);
   const CalledFrom from(tape, where);
   detail::check_steps(xs, where);
   const std::int64_t T = xs.shape()[0];

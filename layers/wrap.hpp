@@ -22,7 +22,7 @@ struct RecurrentDropout {
 
   template <class S>
   auto step(Var x, const S& s, const Where& where = Where::current()) const {
-    const CalledFrom from(x.tape(), where);
+    const CalledFrom from(x.tape(where), where);
     return cell.step_from(output_of(cell, s) * mask, x, s, where);
   }
   template <class S>
@@ -46,7 +46,7 @@ struct Zoneout {
   template <class S>
   auto step(Var x, const S& s, const Where& where = Where::current()) const {
     auto [y, next] = spool::step(cell, x, s, where);
-    const CalledFrom from(x.tape(), where);
+    const CalledFrom from(x.tape(where), where);
     const Vars before = flatten(s);
     detail::check_kept("Zoneout", before, flatten(next), where);
     for (double rate : rates) detail::check_rate("Zoneout", rate);
@@ -86,7 +86,7 @@ struct Residual {
     auto [y, next] = spool::step(cell, x, s, where);
     if (x.shape() != y.shape())
       fail_shape("residual", "the cell's output must have the shape of x", {x, y}, where);
-    const CalledFrom from(x.tape(), where);
+    const CalledFrom from(x.tape(where), where);
     return {x + y, std::move(next)};
   }
 };

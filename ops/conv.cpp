@@ -50,7 +50,7 @@ void check_channels(const char* name, Var x, Var weight, std::int64_t groups, co
 // for each group. `windows` come without kernels, which are the weight's.
 Var conv(const char* name, const Operand& x, const Operand& weight, std::span<Window> windows,
          std::int64_t groups) {
-  const Var v = var_of(name, x), w = var_of(name, weight);
+  const Var v = var_of(name, x), w = var_of(name, weight, v.tape());
   const CalledFrom from(v.tape(), x.where());
   const int rank = static_cast<int>(windows.size()) + 2;
   if (v.shape().rank() != rank || w.shape().rank() != rank)
@@ -72,7 +72,7 @@ Var conv(const char* name, const Operand& x, const Operand& weight, std::span<Wi
 }
 
 Var add_bias(const char* name, Var y, const Operand& bias) {
-  const Var b = var_of(name, bias);
+  const Var b = var_of(name, bias, y.tape());
   const std::int64_t channels = y.shape()[1];
   if (b.shape() != Shape{channels})
     fail_shape(name, fmt::format("the bias must be of shape [{}]", channels), {b}, bias.where());

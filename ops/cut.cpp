@@ -178,16 +178,19 @@ Var concat(std::initializer_list<Var> parts, int axis, Where where) {
 
 Var stack(std::span<const Var> parts, int axis, Where where) {
   if (parts.empty()) throw ShapeError("stack: needs at least one operand");
-  const int rank = parts[0].shape().rank();
+  Tape& tape = tape_of("stack", {Operand(parts[0], where)});
+  const Shape& shape = parts[0].shape();
+  const int rank = shape.rank();
   if (axis < -rank - 1 || axis > rank)
     fail_shape("stack", fmt::format("axis {} does not exist in an array of rank {}", axis, rank + 1),
                {parts[0]}, where);
   if (axis < 0) axis += rank + 1;
-  std::pmr::vector<Var> rows(&parts[0].tape().scratch());
+  std::pmr::vector<Var> rows(&tape.scratch());
   rows.reserve(parts.size());
   for (const Var& p : parts) {
-    if (p.shape() != parts[0].shape()) fail_shape("stack", "shapes differ", {parts[0], p}, where);
-    rows.push_back(reshape({p, where}, p.shape().inserted(axis, 1)));
+    tape.check(p, "stack", where);
+    if (p.shape() != shape) fail_shape("stack", "shapes differ", {parts[0], p}, where);
+    rows.push_back(reshape({p, where}, shape.inserted(axis, 1)));
   }
   return concat(rows, axis, where);
 }

@@ -45,13 +45,13 @@ constexpr OpDef class_index_op{
 // Checks what the class losses are given. log_probs or logits [..., V], targets [...], weight [V].
 void check_classes(const char* op, const Operand& x, const Operand& targets,
                    const std::optional<Var>& weight) {
-  const Var scores = var_of(op, x), classes = var_of(op, targets);
+  const Var scores = var_of(op, x), classes = var_of(op, targets, scores.tape());
   const int last = scores.shape().rank() - 1;
   if (last < 0) fail_shape(op, "needs a last axis of classes", {scores}, x.where());
   if (classes.shape() != scores.shape().without(last))
     fail_shape(op, "targets must have the shape of the scores without their last axis, the classes",
                {scores, classes}, x.where());
-  if (weight && var_of(op, *weight).shape() != Shape{scores.shape()[last]})
+  if (weight && var_of(op, {*weight, x.where()}, scores.tape()).shape() != Shape{scores.shape()[last]})
     fail_shape(op, fmt::format("weight must be [{}], one for each class", scores.shape()[last]),
                {scores, classes, *weight}, x.where());
 }
@@ -85,7 +85,7 @@ Var class_loss(Var log_probs, Var targets, const CrossEntropyOptions& o) {
 // x, once the target is known to have its shape (or to be a number).
 Var same_shape(const char* op, const Operand& x, const Operand& target) {
   const Var v = var_of(op, x);
-  if (!target.is_number() && var_of(op, target).shape() != v.shape())
+  if (!target.is_number() && var_of(op, target, v.tape()).shape() != v.shape())
     fail_shape(op, "operand and target differ in shape", {v, target.var()}, x.where());
   return v;
 }
@@ -97,8 +97,9 @@ Var huber(Var d, double delta) {
 }
 
 // The losses times weights that broadcast to them, if there are any.
-Var weighted(Var losses, const std::optional<Var>& weight) {
-  return weight ? losses * broadcast_to(*weight, losses.shape()) : losses;
+Var weighted(const char* op, Var losses, const std::optional<Var>& weight) {
+  if (!weight) return losses;
+  return losses * broadcast_to(var_of(op, *weight, losses.tape()), losses.shape());
 }
 
 // Operands: probabilities, targets. Both limits are PyTorch's.
@@ -185,14 +186,15 @@ Var smooth_l1_loss(Operand x, Operand target, const SmoothL1Options& o) {
 
 Var binary_cross_entropy(Operand x, Operand target, const BceOptions& o) {
   const CalledFrom from(same_shape("binary_cross_entropy", x, target).tape(), x.where());
-  return reduced(weighted(bce(x, target), o.weight), o.reduction);
+  return reduced(weighted("binary_cross_entropy", bce(x, target), o.weight), o.reduction);
 }
 
 Var bce_with_logits(Operand x, Operand target, const BceWithLogitsOptions& o) {
   const CalledFrom from(same_shape("bce_with_logits", x, target).tape(), x.where());
   // Both logarithms rather than one and a difference: no digits cancel, for logits of either sign.
-  const Var positive = weighted(target * log_sigmoid(x), o.pos_weight);
-  return reduced(weighted((target - 1) * log_sigmoid(-x) - positive, o.weight), o.reduction);
+  const Var positive = weighted("bce_with_logits", target * log_sigmoid(x), o.pos_weight);
+  return reduced(weighted("bce_with_logits", (target - 1) * log_sigmoid(-x) - positive, o.weight),
+                 o.reduction);
 }
 
 Var kl_div(Operand x, Operand target, const KlDivOptions& o) {

@@ -13,7 +13,7 @@ namespace {
 // A weight or bias: a number, or an array of the shape `own`.
 void check_affine(const char* name, Var x, const Operand& weight, const Operand& bias, const Shape& own) {
   for (const Operand* o : {&weight, &bias})
-    if (!o->is_number() && o->var().shape() != own)
+    if (!o->is_number() && var_of(name, *o, x.tape()).shape() != own)
       fail_shape(name,
                  fmt::format("the {} must be of shape {}", o == &weight ? "weight" : "bias", own.text()),
                  {x, o->var()}, o->where());
@@ -89,7 +89,7 @@ Var batch_norm(Operand x, const BatchStatistics& statistics, Operand weight, Ope
   const CalledFrom from(v.tape(), x.where());
   const Shape own{v.shape()[1]}, spread = spread_channels(v.shape());
   for (const Var& s : {statistics.mean, statistics.variance})
-    if (s.shape() != own)
+    if (var_of("batch_norm", {s, x.where()}, v.tape()).shape() != own)
       fail_shape("batch_norm", fmt::format("statistics must be of shape {}", own.text()), {v, s}, x.where());
   check_affine("batch_norm", v, weight, bias, own);
   const Var y = (v - reshape(statistics.mean, spread)) * rsqrt(reshape(statistics.variance, spread) + eps);

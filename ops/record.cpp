@@ -28,6 +28,12 @@ Var var_of(const char* op, const Operand& o) {
   return o.var();
 }
 
+Var var_of(const char* op, const Operand& o, const Tape& tape) {
+  if (o.is_number()) return var_of(op, o);
+  tape.check(o.var(), op, o.where());
+  return o.var();
+}
+
 int axis_of(const char* op, Var x, int axis, const Where& where) {
   const int rank = tape_of(op, {Operand(x, where)}).shape(x.id()).rank();
   if (axis < -rank || axis >= rank)
@@ -37,7 +43,7 @@ int axis_of(const char* op, Var x, int axis, const Where& where) {
 
 void fail_shape(const char* op, std::string_view what, std::initializer_list<Var> operands,
                 const Where& where) {
-  Tape& tape = operands.begin()->tape();
+  Tape& tape = operands.begin()->tape(where);
   throw ShapeError(tape.explain(op, what, std::span(operands.begin(), operands.size()), where));
 }
 
@@ -70,7 +76,7 @@ Var record_broadcast(const OpDef& op, std::initializer_list<Operand> in, Attrs a
   bool equal = true;
   for (const Operand& o : in) {
     if (o.is_number()) continue;
-    tape.check(o.var(), op.name);
+    tape.check(o.var(), op.name, o.where());
     const Shape* s = &tape.shape(o.var().id());
     equal = equal && (shape == nullptr || s == shape);  // equal shapes of one tape are one object
     shape = s;

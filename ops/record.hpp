@@ -50,6 +50,8 @@ Var as_var(Tape& tape, const Operand& o, const Shape& shape = {});
 
 /// An operand that must be a Var; TapeError for a number.
 Var var_of(const char* op, const Operand& o);
+/// The same of one that must be on this tape.
+Var var_of(const char* op, const Operand& o, const Tape& tape);
 
 /// An axis counted from the end when negative, as 0..rank-1. ShapeError when out of range.
 int axis_of(const char* op, Var x, int axis, const Where& where);

@@ -42,12 +42,12 @@ void DataParallel::run(int part, const Record& record) {
   p.tape.clear();
   p.also.clear();
   p.loss = record(p.tape, part, p.also);
-  if (!p.loss.valid() || &p.loss.tape() != &p.tape)
+  if (p.loss.tape_or_null() != &p.tape)
     throw TapeError(fmt::format("DataParallel: the loss of part {} is not on that part's tape", part));
   p.wrt.clear();
   for (const Param& param : params_) p.wrt.push_back(p.tape.param(param));
   p.gradients.resize(p.wrt.size());
-  grad(p.loss, p.wrt, p.gradients);
+  grad(p.loss, p.wrt, p.gradients, Where::none());
   p.wanted.assign(1, p.loss);
   p.wanted.insert(p.wanted.end(), p.gradients.begin(), p.gradients.end());
   p.wanted.insert(p.wanted.end(), p.also.begin(), p.also.end());

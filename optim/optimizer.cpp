@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace spool {
@@ -68,12 +69,12 @@ void Optimizer::check_params() const {
 
 // A recording that runs again and again is differentiated once.
 void Optimizer::differentiate(Var loss) {
-  Tape& tape = loss.tape();
+  Tape& tape = tape_of(name_.c_str(), std::array{Operand(loss, Where::none())});
   if (differentiated_ == loss) return;
   wrt_.clear();
   for (const Slot& s : slots_) wrt_.push_back(tape.param(s.param));
   nodes_.resize(slots_.size());
-  grad(loss, wrt_, nodes_);
+  grad(loss, wrt_, nodes_, Where::none());
   differentiated_ = loss;
 }
 

@@ -143,5 +143,5 @@ TEST_CASE("inputs that a checkpoint can't start from are refused") {
   const Var x = a.input(Shape{2}), y = b.input(Shape{2});
   CHECK_THROWS_WITH(checkpoint(f, x, y), "checkpoint: the Var belongs to another tape");
   a.clear();
-  CHECK_THROWS_WITH(checkpoint(f, x, x), "use of a Var: the Var is stale; it was recorded before clear()");
+  CHECK_THROWS_WITH(checkpoint(f, x, x), "checkpoint: the Var is stale; it was recorded before clear()");
 }

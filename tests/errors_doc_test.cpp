@@ -50,8 +50,8 @@ std::set<Entry> entries_of_page(const std::string& path) {
 
 // As the page shows it: the line that recorded is my_model.cpp:41, and files are where the program runs.
 std::string as_shown(std::string text) {
-  static const std::regex line("recorded at [^\n]*"), directory("/[^ ]*spool-test-[^/]*/");
-  text = std::regex_replace(text, line, "recorded at my_model.cpp:41");
+  static const std::regex line("(recorded|used) at [^\n]*"), directory("/[^ ]*spool-test-[^/]*/");
+  text = std::regex_replace(text, line, "$1 at my_model.cpp:41");
   return std::regex_replace(text, directory, "");
 }
 

@@ -124,7 +124,7 @@ TEST_CASE("a gradient rule that does not fit is named, with the line that record
           return Grads{g, g};
         })) == "copy: its vjp gave 2 gradients for 1 operands\n  recorded at my_model.cpp:41");
   CHECK(text(copy_with([](const Step&, Var) -> Grads { return {other.input(Tensor({3}))}; })) ==
-        "copy: its vjp: the Var belongs to another tape");
+        "copy: its vjp: the Var belongs to another tape\n  used at my_model.cpp:41");
   OpDef shapeless = copy_with(nullptr);
   shapeless.shape = nullptr;
   CHECK(text(shapeless) == "copy: its OpDef has no shape rule");

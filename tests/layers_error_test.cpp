@@ -2,7 +2,6 @@
 #include <spool/spool.hpp>
 
 #include <limits>
-#include <regex>
 
 #include "catch.hpp"
 #include "error_text.hpp"
@@ -14,10 +13,6 @@ namespace {
 const Init init{.seed = 1};
 const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-// The text of an error with the line, which must be in this file, as "here".
-std::string here(const std::string& text) {
-  return std::regex_replace(text, std::regex(R"(recorded at layers_error_test\.cpp:\d+)"), "recorded here");
-}
 template <class F>
 std::string shape_text(F&& f) {
   return here(shape_error(f));
@@ -125,9 +120,9 @@ TEST_CASE("inputs of another size") {
         "  a  constant  []\n"
         "  recorded here");
   CHECK(tape_text([&] { rnn.step(Var(), rnn.zero_state(tape, 4)); }) ==
-        "the Var is empty; it refers to no tape");
+        "the Var is empty; it refers to no tape\n  used here");
   CHECK(tape_text([&] { Gru(init, {.input = 2, .hidden = 3}).unroll(Var()); }) ==
-        "the Var is empty; it refers to no tape");
+        "the Var is empty; it refers to no tape\n  used here");
 }
 
 TEST_CASE("no steps") {
@@ -191,8 +186,9 @@ TEST_CASE("a state that does not fit") {
         "  a  constant  [3, 3]\n"
         "  b  reshape   [4, 2]  in lstm/l0/t=0\n"
         "  recorded here");
-  CHECK(tape_text([&] { rnn.step(x, rnn.zero_state(other, 4)); }) == "add: the Var belongs to another tape");
-  CHECK(tape_text([&] { rnn.step(x, Var()); }) == "the Var is empty; it refers to no tape");
+  CHECK(tape_text([&] { rnn.step(x, rnn.zero_state(other, 4)); }) ==
+        "add: the Var belongs to another tape\n  used here");
+  CHECK(tape_text([&] { rnn.step(x, Var()); }) == "the Var is empty; it refers to no tape\n  used here");
   CHECK(shape_text([&] { unroll(GrowingCell{}, xs, h, {.lengths = tape.input(Shape{4})}); }) ==
         "unroll with lengths: each part of the state keeps its shape\n"
         "  a  input \"h\"  [4, 3]\n"

@@ -282,7 +282,7 @@ TEST_CASE("mistakes are named") {
                     "grad: the loss must be a scalar, shape [], not [2, 3]; take its sum or mean");
   CHECK_THROWS_WITH(adam.step(sum(detach(tape.param(w)))),
                     "Adam: the loss depends on none of the parameters, so there is nothing to learn");
-  CHECK_THROWS_WITH(adam.step(Var{}), "the Var is empty; it refers to no tape");
+  CHECK_THROWS_WITH(adam.step(Var{}), "Adam: the Var is empty; it refers to no tape");
   CHECK_THROWS_WITH(adam.apply(std::vector{Tensor({3, 2})}),
                     "Adam: apply: the gradient of \"w\" must be [2, 3], not [3, 2]");
   CHECK_THROWS_AS(adam.apply(std::vector{Tensor({3, 2})}), ShapeError);

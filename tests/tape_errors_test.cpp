@@ -11,15 +11,22 @@
 
 using namespace spool;
 
+namespace {
+template <class F>
+std::string used(F&& f) {
+  return here(tape_error(f));
+}
+}  // namespace
+
 TEST_CASE("an empty handle is refused by the tape, as by the ops") {
   Tape tape;
   const Var x = tape.input(Tensor({2})), none;
-  CHECK(tape_error([&] { none.shape(); }) == "the Var is empty; it refers to no tape");
+  CHECK(used([&] { none.shape(); }) == "the Var is empty; it refers to no tape\n  used here");
   CHECK(tape_error([&] { tape.read(none); }) == "read: the Var is empty; it refers to no tape");
   CHECK(tape_error([&] { tape.run({none}); }) == "run: the Var is empty; it refers to no tape");
   CHECK(tape_error([&] { tape.set(none, Tensor({2})); }) == "set: the Var is empty; it refers to no tape");
-  CHECK(tape_error([&] { grad(none, x); }) == "the Var is empty; it refers to no tape");
-  CHECK(tape_error([&] { grad(sum(x), none); }) == "grad: the Var is empty; it refers to no tape");
+  CHECK(used([&] { grad(none, x); }) == "grad: the Var is empty; it refers to no tape\n  used here");
+  CHECK(used([&] { grad(sum(x), none); }) == "grad: the Var is empty; it refers to no tape\n  used here");
 }
 
 TEST_CASE("a handle from before clear() is stale") {
@@ -27,11 +34,29 @@ TEST_CASE("a handle from before clear() is stale") {
   const Var x = tape.input(Tensor({2}));
   tape.clear();
   const Var y = tape.input(Tensor({2}));
-  CHECK(tape_error([&] { x.shape(); }) == "use of a Var: the Var is stale; it was recorded before clear()");
-  CHECK(tape_error([&] { tanh(x); }) == "tanh: the Var is stale; it was recorded before clear()");
-  CHECK(tape_error([&] { y* x; }) == "mul: the Var is stale; it was recorded before clear()");
+  CHECK(used([&] { x.shape(); }) == "the Var is stale; it was recorded before clear()\n  used here");
+  CHECK(used([&] { tanh(x); }) == "tanh: the Var is stale; it was recorded before clear()\n  used here");
+  CHECK(used([&] { y* x; }) == "mul: the Var is stale; it was recorded before clear()\n  used here");
   CHECK(tape_error([&] { tape.read(x); }) == "read: the Var is stale; it was recorded before clear()");
-  CHECK(tape_error([&] { grad(sum(y), x); }) == "grad: the Var is stale; it was recorded before clear()");
+  CHECK(used([&] { grad(sum(y), x); }) ==
+        "grad: the Var is stale; it was recorded before clear()\n  used here");
+}
+
+TEST_CASE("what is wrong with a handle is said with the line that uses it") {
+  Tape tape, other;
+  const Var x = tape.input(Tensor({2})), y = other.input(Tensor({2}));
+#line 41 "my_model.cpp"
+  const auto foreign = [&] { x + y; };
+  const auto library = [&] { softplus(Var()); };
+  const auto several = [&] { stack({x, y}); };
+  const auto size = [&] { Var().shape(); };
+  const auto gradient = [&] { grad(sum(x), y); };
+#line 50 "tape_errors_test.cpp"
+  CHECK(tape_error(foreign) == "add: the Var belongs to another tape\n  used at my_model.cpp:41");
+  CHECK(tape_error(library) == "softplus: the Var is empty; it refers to no tape\n  used at my_model.cpp:42");
+  CHECK(tape_error(several) == "stack: the Var belongs to another tape\n  used at my_model.cpp:43");
+  CHECK(tape_error(size) == "the Var is empty; it refers to no tape\n  used at my_model.cpp:44");
+  CHECK(tape_error(gradient) == "grad: the Var belongs to another tape\n  used at my_model.cpp:45");
 }
 
 TEST_CASE("two tapes do not mix, whatever the shapes") {
@@ -39,15 +64,15 @@ TEST_CASE("two tapes do not mix, whatever the shapes") {
   const Var x = one.input(Tensor({2, 3}));
   other.input(Tensor({9}));
   const Var y = other.input(Tensor({4, 5})), z = other.input(Tensor({2, 3}));
-  CHECK(tape_error([&] { x + z; }) == "add: the Var belongs to another tape");
-  CHECK(tape_error([&] { x + y; }) == "add: the Var belongs to another tape");
-  CHECK(tape_error([&] { matmul(x, y); }) == "matmul: the Var belongs to another tape");
-  CHECK(tape_error([&] { matmul(x, other.input(Tensor({7}))); }) ==
-        "matmul: the Var belongs to another tape");
-  CHECK(tape_error([&] { stack({x, y}); }) == "stack: the Var belongs to another tape");
-  CHECK(tape_error([&] { concat({x, z}, 0); }) == "concat: the Var belongs to another tape");
+  CHECK(used([&] { x + z; }) == "add: the Var belongs to another tape\n  used here");
+  CHECK(used([&] { x + y; }) == "add: the Var belongs to another tape\n  used here");
+  CHECK(used([&] { matmul(x, y); }) == "matmul: the Var belongs to another tape\n  used here");
+  CHECK(used([&] { matmul(x, other.input(Tensor({7}))); }) ==
+        "matmul: the Var belongs to another tape\n  used here");
+  CHECK(used([&] { stack({x, y}); }) == "stack: the Var belongs to another tape\n  used here");
+  CHECK(used([&] { concat({x, z}, 0); }) == "concat: the Var belongs to another tape\n  used here");
   CHECK(tape_error([&] { one.read(y); }) == "read: the Var belongs to another tape");
-  CHECK(tape_error([&] { grad(sum(x), y); }) == "grad: the Var belongs to another tape");
+  CHECK(used([&] { grad(sum(x), y); }) == "grad: the Var belongs to another tape\n  used here");
 }
 
 TEST_CASE("slots: what has no data, and what can't take it") {
