@@ -42,6 +42,19 @@ constexpr OpDef hungry{.name = "my_op",
                        .shape = shapes::same,
                        .eval = eval_of([](const auto&) { throw std::bad_alloc(); })};
 
+// A step over [1, batch, 3], and one that gives the state that `after` makes of the state.
+Stepper<Lstm::State> stepper(std::int64_t batch, std::int64_t layers = 1) {
+  const Lstm lstm(init, {.input = 3, .hidden = 4, .layers = layers});
+  return Stepper(Shape{1, batch, 3}, lstm.zero_state(batch),
+                 [&](Var x, const Lstm::State& s) { return lstm.unroll(x, s); });
+}
+template <class F>
+void step_into(F after) {
+  Tape t;
+  const Carried start(Vars{t.constant(0, {1, 2})});
+  Stepper(Shape{1, 2}, start, [&](Var x, const Vars& s) { return std::pair(x, after(s)); });
+}
+
 // Writes a safetensors file of this header and so many bytes of data.
 void read_file_of(const std::string& header, std::size_t bytes) {
   const std::uint64_t length = header.size();
@@ -156,6 +169,22 @@ const std::vector<Mistake> shape_mistakes{
        const Rnn rnn(init, {.input = 3, .hidden = 8});
        rnn.unroll(array({5, 2, 3}, "xs"), {.lengths = tokens({5, 4, 2}, "lengths")});
      }},
+    {"A step of a Stepper",
+     [] {
+       stepper(2).step(Tensor({1, 1, 3}));
+     }},
+    {"A step of a Stepper",
+     [] {
+       stepper(2).step(std::vector{0.5, 0.5, 0.5});
+     }},
+    {"A step of a Stepper", [] { stepper(2).step(1, 2); }},
+    {"The state of a Stepper", [] { stepper(2).set_state(stepper(1).state()); }},
+    {"The state of a Stepper", [] { stepper(2, 2).set_state(stepper(2).state()); }},
+    {"The state of a Stepper",
+     [] { step_into([](const Vars& s) {
+            return Vars{concat({s[0], s[0]}, 1)};
+          }); }},
+    {"The state of a Stepper", [] { step_into([](const Vars&) { return Vars{}; }); }},
     {"Targets of a loss",
      [] {
        cross_entropy(array({5, 2, 65}, "logits"), array({2, 5}, "targets"));
@@ -238,7 +267,22 @@ const std::vector<Mistake> tape_mistakes{
     {"An index out of range", [] { tape.run({one_hot(tape.input(Tensor({1}, {1.5}), "ids"), 4)}); }},
     {"A probability that is none",
      [] { tape.run({binary_cross_entropy(tape.input(Tensor({1}, {3}), "scores"), 1)}); }},
+    {"A Stepper out of turn", [] { stepper(1).outputs(); }},
+    {"A Stepper out of turn",
+     [] {
+       auto made = stepper(1);
+       const auto kept = std::move(made);
+       made.step(std::vector{1, 2, 3});
+     }},
+    {"A Stepper out of turn",
+     [] { Stepper(Shape{1}, Carried(Vars{}), [](Var, const Vars& s) { return std::pair(Vars{}, s); }); }},
     {"A token too large for a float", [] { tape.tokens({1}, {16'777'217}); }},
+    {"A token too large for a float",
+     [] {
+       Stepper(Shape{1}, Carried(Vars{}), [](Var x, const Vars& s) {
+         return std::pair(x, s);
+       }).step(16'777'217);
+     }},
     {"Not enough memory",
      [] {
        tape.run({record(hungry, {array({1 << 10, 1 << 10}, "x")})});

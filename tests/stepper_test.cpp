@@ -262,12 +262,30 @@ TEST_CASE("stepper: goes on from a step that only the plain interpreter could ta
   refuses = false;
 }
 
+TEST_CASE("stepper: a number is taken as what it is") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    Stepper twice(Shape{}, Carried(Vars{}), [](Var x, const Vars& s) { return std::pair(2 * x, s); },
+                  {.dtype = dtype});
+    CHECK(twice.step(0.5).item() == 1);
+    CHECK(twice.step(0.25F).item() == 0.5);
+    CHECK(twice.step(-7).item() == -14);
+    CHECK(twice.step(std::size_t{7}).item() == 14);
+    CHECK(twice.step(std::int64_t{-7}).item() == -14);
+    CHECK(twice.step(true).item() == 2);
+    CHECK(std::isnan(twice.step(std::nan("")).item()));
+    const std::int64_t large = (std::int64_t{1} << (dtype == DType::f32 ? 24 : 53)) + 1;
+    CHECK(tape_error([&] {
+            twice.step(large);
+          }).starts_with("Stepper: " + std::to_string(large) + " is too large for a "));
+  }
+}
+
 TEST_CASE("stepper: mistakes") {
   const Model model;
   auto stepper = model.stepper(1);
   stepper.step(3);
   const auto before = stepper.state().values();
-  CHECK(shape_error([&] { stepper.step(3, 4); }) == "Stepper: a step takes 1 inputs, not 2");
+  CHECK(shape_error([&] { stepper.step(3, 4); }) == "Stepper: a step takes 1 input, not 2");
   CHECK(shape_error([&] {
           stepper.step(std::array{1, 2});
         }) == "Stepper: input 0 is [1, 1]; it can't take 2 numbers");
@@ -285,8 +303,29 @@ TEST_CASE("stepper: mistakes") {
         "Stepper: there are 2 parts for a state of 4; both must be of one model");
   CHECK(stepper.state().values() == before);
 
+  auto moved = std::move(stepper);
+  const char* const elsewhere = "Stepper: it was moved from; use the one that it was moved to";
+  CHECK(tape_error([&] { stepper.step(3); }) == elsewhere);
+  CHECK(tape_error([&] { stepper.reset(); }) == elsewhere);
+  CHECK(tape_error([&] { stepper.state(); }) == elsewhere);
+  CHECK(tape_error([&] { stepper.outputs(); }) == elsewhere);
+  CHECK(tape_error([&] { stepper.plan_text(); }) == elsewhere);
+  CHECK(moved.state().values() == before);
+  CHECK(tape_error([&] { model.stepper(1).outputs(); }) ==
+        "Stepper: there are no outputs before the first step");
+
   Tape tape;
   const auto start = carried(tape, tape.constant(0, {1, 2}));
+  const auto foreign = [&](Var, Var h) { return std::pair(tape.constant(1), h); };
+  CHECK(here(tape_error([&] { Stepper(Shape{1}, start, foreign); })) ==
+        "Stepper: the Var belongs to another tape\n  used here");
+  const auto clears = [](Var x, Var h) {
+    Tape& t = x.tape();
+    t.clear();
+    return std::pair(t.constant(1), h);
+  };
+  CHECK(here(tape_error([&] { Stepper(Shape{1}, start, clears); })) ==
+        "Stepper: the Var is stale; it was recorded before clear()\n  used here");
   const auto grows = [](Var x, Var h) { return std::pair(x, concat({h, h}, 1)); };
   CHECK(shape_error([&] { Stepper(Shape{1}, start, grows); })
             .starts_with("Stepper: each part of the state keeps its shape\n"

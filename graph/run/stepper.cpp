@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace spool::run {
 
@@ -87,17 +85,20 @@ void check_kept(const Vars& before, const Vars& after, const Where& where) {
         fmt::format("Stepper: a state keeps its parts, but {} became {}", before.size(), after.size()));
   for (std::size_t i = 0; i < after.size(); ++i)
     if (after[i].shape() != before[i].shape())
-      throw ShapeError(before[i].tape().explain("Stepper", "each part of the state keeps its shape",
-                                                Vars{before[i], after[i]}, where));
+      throw ShapeError(after[i].tape().explain("Stepper", "each part of the state keeps its shape",
+                                               Vars{before[i], after[i]}, where));
 }
 
 }  // namespace
 
 struct StepProgram::Impl {
   explicit Impl(Recording r) : recorded(std::move(r)), options(plan::chosen_options(tape().options().plan)) {
-    for (const Var& v : recorded.outputs) tape().check(v, "Stepper");
-    for (const Var& v : recorded.after) tape().check(v, "Stepper");
+    for (const Var& v : recorded.outputs) tape().check(v, "Stepper", recorded.where);
+    for (const Vars* state : {&recorded.before, &recorded.after})
+      for (const Var& v : *state) tape().check(v, "Stepper", recorded.where);
     check_kept(recorded.before, recorded.after, recorded.where);
+    if (recorded.outputs.empty())
+      throw TapeError("Stepper: the function gave no output" + detail::line_of("recorded", recorded.where));
     wanted = recorded.after;
     wanted.insert(wanted.end(), recorded.outputs.begin(), recorded.outputs.end());
     if (!options.plain && !tape().checks_finite()) {
@@ -113,6 +114,15 @@ struct StepProgram::Impl {
   }
 
   Tape& tape() const { return *recorded.tape; }
+
+  void check_token(std::int64_t token) const {
+    const std::int64_t limit = std::int64_t{1} << (tape().dtype() == DType::f32 ? 24 : 53);
+    if (token > limit || token < -limit)
+      throw TapeError(
+          fmt::format("Stepper: {} is too large for a {} to hold exactly{}", token,
+                      tape().dtype() == DType::f32 ? "float" : "double",
+                      tape().dtype() == DType::f32 ? "; give the options .dtype = DType::f64" : ""));
+  }
 
   template <class T>
   void put(std::size_t i, std::span<const T> values) {
@@ -170,6 +180,7 @@ struct StepProgram::Impl {
   Vars wanted;                         // the next state, then the outputs
   std::vector<Tensor*> inputs, state;  // of the tape
   std::vector<Tensor> next, outputs;
+  bool stepped = false;
   std::unique_ptr<Planned<float>> f32;  // null where the tape runs plainly
   std::unique_ptr<Planned<double>> f64;
 };
@@ -179,62 +190,71 @@ StepProgram::StepProgram(StepProgram&&) noexcept = default;
 StepProgram& StepProgram::operator=(StepProgram&&) noexcept = default;
 StepProgram::~StepProgram() = default;
 
-void StepProgram::expect_inputs(std::size_t given) const {
-  if (given != impl_->inputs.size())
-    throw ShapeError(fmt::format("Stepper: a step takes {} inputs, not {}", impl_->inputs.size(), given));
+StepProgram::Impl& StepProgram::impl() const {
+  if (impl_ == nullptr) throw TapeError("Stepper: it was moved from; use the one that it was moved to");
+  return *impl_;
 }
 
-void StepProgram::put(std::size_t i, int token) { put(i, std::span<const int>(&token, 1)); }
+void StepProgram::expect_inputs(std::size_t given) const {
+  const std::size_t inputs = impl().inputs.size();
+  if (given != inputs)
+    throw ShapeError(
+        fmt::format("Stepper: a step takes {} input{}, not {}", inputs, inputs == 1 ? "" : "s", given));
+}
+
+void StepProgram::put_token(std::size_t i, std::int64_t token) {
+  impl().check_token(token);
+  put(i, static_cast<double>(token));
+}
 
 void StepProgram::put(std::size_t i, std::span<const int> tokens) {
-  const int limit = impl_->tape().dtype() == DType::f32 ? 1 << 24 : std::numeric_limits<int>::max();
-  for (const int token : tokens)
-    if (std::abs(static_cast<std::int64_t>(token)) > limit)
-      throw TapeError(fmt::format(
-          "Stepper: {} is too large for a float to hold exactly; give the options .dtype = DType::f64",
-          token));
-  impl_->put(i, tokens);
+  for (const int token : tokens) impl().check_token(token);
+  impl().put(i, tokens);
 }
 
-void StepProgram::put(std::size_t i, std::span<const float> values) { impl_->put(i, values); }
-void StepProgram::put(std::size_t i, std::span<const double> values) { impl_->put(i, values); }
+void StepProgram::put(std::size_t i, std::span<const float> values) { impl().put(i, values); }
+void StepProgram::put(std::size_t i, std::span<const double> values) { impl().put(i, values); }
 
 void StepProgram::put(std::size_t i, const Tensor& value) {
-  if (value.shape() != impl_->inputs[i]->shape())
+  if (value.shape() != impl().inputs[i]->shape())
     throw ShapeError(fmt::format("Stepper: input {} is {}; it can't take data of shape {}", i,
-                                 impl_->inputs[i]->shape().text(), value.shape().text()));
-  value.visit([&]<class T>(std::span<const T> values) { impl_->put(i, values); });
+                                 impl().inputs[i]->shape().text(), value.shape().text()));
+  value.visit([&]<class T>(std::span<const T> values) { impl().put(i, values); });
 }
 
 void StepProgram::step() {
-  impl_->tape().dtype() == DType::f32 ? impl_->step<float>(impl_->f32.get())
-                                      : impl_->step<double>(impl_->f64.get());
-  impl_->tape().next_draw();
+  impl().tape().dtype() == DType::f32 ? impl().step<float>(impl().f32.get())
+                                      : impl().step<double>(impl().f64.get());
+  impl().tape().next_draw();
+  impl().stepped = true;
 }
 
-const std::vector<Tensor>& StepProgram::outputs() const { return impl_->outputs; }
+const std::vector<Tensor>& StepProgram::outputs() const {
+  if (!impl().stepped) throw TapeError("Stepper: there are no outputs before the first step");
+  return impl().outputs;
+}
 
 void StepProgram::read_state(std::vector<Tensor>& parts) const {
   parts.clear();
-  for (const Tensor* part : impl_->state) parts.push_back(*part);
+  for (const Tensor* part : impl().state) parts.push_back(*part);
 }
 
 void StepProgram::set_state(std::span<const Tensor> parts) {
-  detail::check_parts("Stepper", parts.size(), impl_->state.size());
+  detail::check_parts("Stepper", parts.size(), impl().state.size());
   for (std::size_t i = 0; i < parts.size(); ++i)
-    if (parts[i].shape() != impl_->state[i]->shape())
+    if (parts[i].shape() != impl().state[i]->shape())
       throw ShapeError(fmt::format("Stepper: part {} of the state is {}; it can't become {}", i,
-                                   impl_->state[i]->shape().text(), parts[i].shape().text()));
+                                   impl().state[i]->shape().text(), parts[i].shape().text()));
   for (std::size_t i = 0; i < parts.size(); ++i)
     parts[i].visit([&](auto from) {
-      impl_->state[i]->visit([&]<class U>(std::span<U> to) {
+      impl().state[i]->visit([&]<class U>(std::span<U> to) {
         std::ranges::transform(from, to.begin(), [](auto v) { return static_cast<U>(v); });
       });
     });
 }
 
 std::string StepProgram::plan_text() const {
-  return impl_->f32 ? impl_->f32->text() : impl_->f64 ? impl_->f64->text() : "plain, node by node\n";
+  return impl().f32 ? impl().f32->text() : impl().f64 ? impl().f64->text() : "plain, node by node\n";
 }
 
 }  // namespace spool::run

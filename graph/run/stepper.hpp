@@ -18,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -40,7 +41,17 @@ class StepProgram {
   ~StepProgram();
 
   void expect_inputs(std::size_t given) const;
-  void put(std::size_t i, int token);
+  template <class N>
+  requires std::is_arithmetic_v<N>
+  void put(std::size_t i, N number) {
+    if constexpr (std::is_floating_point_v<N>) {
+      const double value = number;
+      put(i, std::span<const double>(&value, 1));
+    } else {
+      put_token(i, static_cast<std::int64_t>(number));
+    }
+  }
+  void put_token(std::size_t i, std::int64_t token);
   void put(std::size_t i, std::span<const int> tokens);
   void put(std::size_t i, std::span<const float> values);
   void put(std::size_t i, std::span<const double> values);
@@ -53,7 +64,8 @@ class StepProgram {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  Impl& impl() const;
+  std::unique_ptr<Impl> impl_;  // null once it was moved from
 };
 
 }  // namespace run
@@ -64,7 +76,7 @@ class Stepper {
  public:
   /// Calls record(x..., state) once, with a Var for each input and the state before the step. It returns the
   /// output and the state after the step, as a std::pair or what unroll() returns; the output is a Var or any
-  /// structure of Vars. Both states have the same shapes, else ShapeError.
+  /// structure of at least one. Both states have the same shapes, else ShapeError.
   template <class Record>
   Stepper(const Shape& input, const Carried<S>& start, Record&& record, TapeOptions options = {},
           Where where = Where::current())
@@ -83,18 +95,19 @@ class Stepper {
   }
 
   /// Runs a step and returns its (first) output, which stands until the next one. For each input there is one
-  /// argument: a Tensor, or its elements as a contiguous range of int, float or double; a single token may be
-  /// an int. ShapeError unless they fit; TapeError for values that an op refuses, which leaves the state as
-  /// it was.
+  /// argument: a Tensor, or its elements as a contiguous range of int, float or double; a single one may be
+  /// a number. ShapeError unless they fit; TapeError for values that an op refuses. Neither changes the
+  /// state.
   template <class... Inputs>
   const Tensor& step(const Inputs&... inputs) {
     program_.expect_inputs(sizeof...(inputs));
     std::size_t i = 0;
     (program_.put(i++, inputs), ...);
     program_.step();
-    return program_.outputs().at(0);
+    return program_.outputs()[0];
   }
-  /// All outputs of the last step, in the order in which record's result lists them.
+  /// All outputs of the last step, in the order in which record's result lists them. TapeError before the
+  /// first one.
   const std::vector<Tensor>& outputs() const { return program_.outputs(); }
 
   /// The state after the last step.
