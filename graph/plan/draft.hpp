@@ -24,7 +24,8 @@ enum class Role : std::uint8_t {
   uniform,       ///< one number in every element; its layout's offset is its place among the scalars
   view,          ///< no elements of its own: its layout says where they lie
   elementwise,   ///< part of a cluster
-  product,       ///< a [M,K] times b, packed; a third operand is added
+  product,       ///< a [M,K] times b, packed; a third operand is added, or of two more the third one's rows
+                 ///< with the fourth one's numbers
   long_product,  ///< the sum of products of a, transposed, and b: operands a, b, a, b, ... A last one is
                  ///< added
   concat,        ///< the operands one after the other along an axis
@@ -192,6 +193,7 @@ void read_tape(Draft& d, std::span<const Var> wanted, std::span<const Var> given
 void order_nodes(Draft& d);        ///< drops what nothing wanted depends on
 void join_sums(Draft& d);          ///< sums of products, and of what is then summed
 void change_selections(Draft& d);  ///< rows of a table, and products of them, at once
+void add_selections(Draft& d);     ///< rows of a table that products add
 void fuse_elementwise(Draft& d);   ///< clusters
 void write_programs(Draft& d);     ///< what clusters do, and the copies that their operands need
 void make_units(Draft& d);

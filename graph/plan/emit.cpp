@@ -277,16 +277,33 @@ class Emitter {
     const Id first = u.members[0];
     const std::int64_t n = product_cols(d_, first);
     const Right& b = right(u);
-    RowsProduct step{&d_.op(first), d_.read_layout(first, 0).cols, n,  0,  b.at,
-                     ref(b.layout), row_stride(b.layout),          {}, {}, {}};
+    RowsProduct step{&d_.op(first),
+                     d_.read_layout(first, 0).cols,
+                     n,
+                     0,
+                     b.at,
+                     ref(b.layout),
+                     row_stride(b.layout),
+                     {},
+                     {},
+                     {},
+                     {},
+                     {}};
     for (const Id m : u.members) {
       append(step.a, rows(d_.read_layout(m, 0)));
-      if (d_.nodes[m].count == 3) append(step.add, rows(d_.read_layout(m, 2)));
+      if (d_.nodes[m].count >= 3) add_rows(m, step);
       append(step.c, result_rows(m, n));
       step.rows += d_.size(m) / n;
     }
     plan_.work += step.rows * step.k * step.n;
     plan_.steps.emplace_back(std::move(step));
+  }
+
+  void add_rows(Id m, RowsProduct& step) {
+    const Rows added = rows(d_.read_layout(m, 2));
+    if (d_.nodes[m].count == 3) return append(step.add, added);
+    step.table = added;
+    append(step.index, rows(d_.read_layout(m, 3)));
   }
 
   void emit_long(const Unit& u) {
@@ -395,6 +412,7 @@ void run_passes(Draft& d, std::span<const Var> wanted, std::span<const Var> give
   if (d.options.sums) join_sums(d);
   if (d.options.select) change_selections(d);
   order_nodes(d);
+  if (d.options.select) add_selections(d);
   fuse_elementwise(d);
   make_units(d);
   group_units(d);

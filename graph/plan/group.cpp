@@ -129,7 +129,7 @@ class Grouper {
     return all;
   }
 
-  using Kind = std::array<std::int64_t, 10>;
+  using Kind = std::array<std::int64_t, 11>;
   std::optional<Kind> kind_of(const Unit& u) {
     const Index m = u.members[0];
     if (u.role == Role::long_product && d_.nodes[m].count % 2 == 0)
@@ -137,8 +137,10 @@ class Grouper {
     if (u.role == Role::elementwise) return Kind{0, d_.clusters[m].program, segment_of(u)};
     if (u.role != Role::product) return std::nullopt;
     const Layout b = d_.layout(d_.in(m)[1]);
+    const Id table = d_.nodes[m].count == 4 ? d_.in(m)[2] : none;
     return Kind{1,        b.root,         b.offset,          b.rows,        b.cols,
-                b.stride, d_.attrs(m)[1], d_.nodes[m].count, d_.segment(m), product_cols(d_, m)};
+                b.stride, d_.attrs(m)[1], d_.nodes[m].count, d_.segment(m), product_cols(d_, m),
+                table};
   }
 
   // A number for what lies on a long product's left, in any order.

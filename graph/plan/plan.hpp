@@ -44,14 +44,16 @@ struct Pack {
   std::int64_t at;  ///< in the packed storage, in elements
 };
 
-/// Rows times a matrix, packed or as it lies, added to other rows where `add` is not empty.
+/// Rows times a matrix, packed or as it lies, added to other rows where `add` is not empty, or where `index`
+/// is not, to the rows of a table with these numbers.
 struct RowsProduct {
   const OpDef* op;
   std::int64_t k, n, rows;
   std::int64_t packed;  ///< where, in the packed storage; -1: not packed
   Ref right;            ///< as it lies, then, with rows so far apart
   std::int64_t stride;
-  std::vector<Rows> a, add, c;
+  std::vector<Rows> a, add, c, index;
+  Rows table;
 };
 
 /// Rows, transposed, times other rows, for each of several right sides, and the sums of their columns; all of

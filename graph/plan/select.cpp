@@ -6,6 +6,8 @@
 //   add_rows(G W, i)          -> add_rows(G, i) W           the gradient of the table
 //   sum of G^T select(P, i)   -> add_rows(G, i)^T P         the gradient of W
 //
+// And where products add all that was selected, they read it from the table themselves, by index.
+//
 // Here select and add_rows are ops with a RowMap. Sums change their order: results may differ by rounding.
 #include <spool/graph/plan/draft.hpp>
 
@@ -267,8 +269,59 @@ class Selections {
   boost::unordered_flat_map<std::array<std::int64_t, 5>, Id> table_products_;
 };
 
+// Selections that nothing reads but products, to add them: x W + select(P, i) reads P by i.
+class AddedSelections {
+ public:
+  explicit AddedSelections(Draft& d) : d_(d), state_(d.nodes.size(), unknown) {}
+
+  void change() {
+    for (const Id w : d_.wanted) state_[d_.root(w)] = needed;
+    bool any = false;
+    for (const Id n : d_.order)
+      for (std::uint32_t i = 0; i < d_.nodes[n].count; ++i) {
+        const Id x = d_.root(d_.in(n)[i]);
+        if (state_[x] == needed) continue;
+        state_[x] = adds_rows(n, i, x) ? added : needed;
+        any |= state_[x] == added;
+      }
+    if (!any) return;
+    for (const Id n : d_.order)
+      if (d_.nodes[n].role == Role::product && d_.nodes[n].count == 3)
+        if (const Id x = d_.root(d_.in(n)[2]); state_[x] == added) read_by_index(n, x);
+    std::erase_if(d_.order, [&](Id n) { return n < state_.size() && state_[n] == added; });
+  }
+
+ private:
+  // Whether operand i of n is rows of a selection x, which n adds to a product.
+  bool adds_rows(Id n, std::uint32_t i, Id x) const {
+    if (d_.nodes[n].role != Role::product || d_.nodes[n].count != 3 || i != 2) return false;
+    if (d_.nodes[x].role != Role::eval || d_.op(x).row_map != RowMap::selects || d_.size(x) == 0)
+      return false;
+    const Id table = d_.in(x)[0], index = d_.in(x)[1];
+    const std::int64_t cols = product_cols(d_, n);
+    const Layout l = d_.layout(d_.in(n)[2]);
+    return d_.shape(table).rank() == 2 && d_.shape(table)[1] == cols && d_.layout(table).dense() &&
+           d_.layout(index).dense() && l.dense() && l.offset % cols == 0;
+  }
+
+  void read_by_index(Id n, Id x) {
+    const std::int64_t cols = product_cols(d_, n), rows = d_.size(n) / cols;
+    const Layout index = d_.layout(d_.in(x)[1]);
+    const std::int64_t first = d_.layout(d_.in(n)[2]).offset / cols;
+    const Id view = d_.add_node(d_.nodes[d_.in(x)[1]].tape, Role::view, Shape{rows, 1}, {});
+    d_.set_layout(view, {index.root, index.offset + first, 1, rows, 0, 1});
+    const Id operands[] = {d_.in(n)[0], d_.in(n)[1], d_.in(x)[0], view};
+    d_.set_operands(n, operands);
+  }
+
+  enum State : std::uint8_t { unknown, added, needed };
+  Draft& d_;
+  std::vector<State> state_;  // of each node that is a selection
+};
+
 }  // namespace
 
 void change_selections(Draft& d) { Selections(d).change(); }
+void add_selections(Draft& d) { AddedSelections(d).change(); }
 
 }  // namespace spool::plan

@@ -62,8 +62,13 @@ class Writer {
     for (const Id p : u.members) all += d_.size(p) / n;
     const auto& a = d_.in(m)[0];
     return fmt::format("{:<9} {}[{}, {}] x {}{}{}", "product", times(u), all, d_.shape(a).back(),
-                       name(d_.in(m)[1]), d_.nodes[m].count == 3 ? " + " + name(d_.in(m)[2]) : "",
-                       scope(u.members.back()));
+                       name(d_.in(m)[1]), added(m), scope(u.members.back()));
+  }
+
+  std::string added(Id product) const {
+    const std::uint32_t count = d_.nodes[product].count;
+    if (count < 3) return "";
+    return (count == 3 ? " + " : " + rows of ") + name(d_.in(product)[2]);
   }
 
   std::string long_products(const Unit& u) const {
@@ -137,7 +142,7 @@ class Writer {
     std::string text;
     if (u.members.size() > 1)
       text = fmt::format("joined {} products with one right operand", u.members.size());
-    if (d_.nodes[u.members[0]].count == 3)
+    if (d_.nodes[u.members[0]].count >= 3)
       text += text.empty() ? "joined the addition" : ", and the additions";
     return text + rest(u, text.empty() ? "" : "; ", "the product");
   }

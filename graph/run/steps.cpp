@@ -4,22 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <stdexcept>
 
 namespace spool::run {
 
 namespace {
-
-// Work below this many multiplications or elements is left to one thread: fetching what others computed costs
-// more.
-constexpr std::int64_t least_products = 1 << 16;
-constexpr std::int64_t least_elements = 1 << 11;
-
-// The whole of a step for the first thread, nothing for the others.
-std::pair<std::int64_t, std::int64_t> alone(int thread, std::int64_t n) {
-  return thread == 0 ? std::pair<std::int64_t, std::int64_t>{0, n}
-                     : std::pair<std::int64_t, std::int64_t>{0, 0};
-}
 
 // Walks over rows that lie in several places.
 template <class T>
@@ -53,6 +43,17 @@ class Walker {
 
 constexpr std::int64_t row_chunk = 128;
 
+// Numbers of rows, by the rows of the table that have them.
+template <class T>
+void look_up(const plan::Rows& table, const Context<T>& c, const T** rows, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T number = *rows[i];
+    if (!(number >= T(0) && number < static_cast<T>(table.count)) || number != std::trunc(number))
+      throw std::domain_error("an index that its table does not have");  // the plain run says where
+    rows[i] = c.at(table.at) + static_cast<std::int64_t>(number) * table.stride;
+  }
+}
+
 template <class T>
 void rows_of(const plan::RowsProduct& s, const Context<T>& c, std::int64_t begin, std::int64_t end,
              std::int64_t first_panel, std::int64_t last_panel) {
@@ -60,13 +61,15 @@ void rows_of(const plan::RowsProduct& s, const Context<T>& c, std::int64_t begin
   const auto& kernels = s.op->product->template get<T>();
   std::array<const T*, row_chunk> a, add;
   std::array<T*, row_chunk> out;
-  Walker<T> walk_a(s.a, c, begin), walk_add(s.add, c, begin), walk_c(s.c, c, begin);
+  Walker<T> walk_a(s.a, c, begin), walk_add(s.index.empty() ? s.add : s.index, c, begin),
+      walk_c(s.c, c, begin);
   for (std::int64_t r = begin; r < end; r += row_chunk) {
     const std::int64_t n = std::min(row_chunk, end - r);
     walk_a.take(a.data(), n);
     walk_c.take(out.data(), n);
-    if (!s.add.empty()) walk_add.take(add.data(), n);
-    const T* const* const from = s.add.empty() ? nullptr : add.data();
+    const T* const* from = nullptr;
+    if (!s.add.empty() || !s.index.empty()) walk_add.take(add.data(), n), from = add.data();
+    if (!s.index.empty()) look_up(s.table, c, add.data(), n);
     if (s.packed >= 0)
       kernels.rows(a.data(), c.packed + s.packed, from, out.data(), n, s.k, s.n, first_panel, last_panel);
     else
@@ -75,163 +78,13 @@ void rows_of(const plan::RowsProduct& s, const Context<T>& c, std::int64_t begin
   }
 }
 
-// --- element-wise tiles
-
-template <class T>
-class TileRunner {
- public:
-  TileRunner(const plan::Tiles& s, const Context<T>& c)
-      : s_(s),
-        c_(c),
-        ops_(c.plan.tile_ops[s.ops]),
-        width_(ops_.whole_rows ? s.cols : std::min(s.cols, tile_size)),
-        height_(height(s, ops_)),
-        room_(room(s, ops_)) {
-    temporaries_ = c.scratch;
-    filled_ = temporaries_ + ops_.temporaries * room_;
-    slots_ = reinterpret_cast<typename Tile<T>::Rows*>(filled_ + most_operands * room_);
-  }
-
-  // Elements of scratch that a step needs.
-  static std::int64_t scratch(const plan::Tiles& s, const plan::TileOps& ops) {
-    const auto slots =
-        static_cast<std::int64_t>((ops.inputs + ops.ops.size()) * sizeof(typename Tile<T>::Rows));
-    return (ops.temporaries + most_operands) * room(s, ops) + slots / static_cast<std::int64_t>(sizeof(T)) +
-           64;
-  }
-
-  // Rows [begin, end) of an instance, columns [left, right).
-  void run(std::size_t instance, std::int64_t begin, std::int64_t end, std::int64_t left,
-           std::int64_t right) {
-    const plan::Rows* operands = s_.operands.data() + instance * (ops_.inputs + ops_.outputs);
-    for (std::int64_t r = begin; r < end; r += height_)
-      for (std::int64_t x = left; x < right; x += width_)
-        tile(operands, r, std::min(height_, end - r), x, std::min(width_, right - x));
-  }
-
- private:
-  static constexpr std::int64_t most_operands = 8;
-
-  static std::int64_t height(const plan::Tiles& s, const plan::TileOps& ops) {
-    return std::max<std::int64_t>(1, tile_size / (ops.whole_rows ? ops.mean_cols : s.cols));
-  }
-  static std::int64_t room(const plan::Tiles& s, const plan::TileOps& ops) {
-    return ops.whole_rows ? (height(s, ops) * s.cols + 15) / 16 * 16 : tile_size;
-  }
-
-  void tile(const plan::Rows* operands, std::int64_t row, std::int64_t rows, std::int64_t col,
-            std::int64_t cols) {
-    for (std::uint32_t i = 0; i < ops_.inputs; ++i) {
-      const plan::Rows& in = operands[i];
-      const std::int32_t step = ops_.steps[i] != 0 ? 1 : 0;
-      slots_[i] = {c_.at(in.at) + row * in.stride + col * step, in.stride, step};
-    }
-    const std::uint32_t* args = ops_.operands.data();
-    for (std::size_t i = 0; i < ops_.ops.size(); ++i) {
-      const plan::TileOps::Op& op = ops_.ops[i];
-      typename Tile<T>::Rows& result = slots_[ops_.inputs + i];
-      const std::int32_t step = op.single ? 0 : 1;
-      if (op.form == plan::Form::slice) {
-        const auto& of = slots_[args[op.operands]];
-        result = {of.data + op.at, of.stride, step};
-        continue;
-      }
-      // Tiles are narrower than rows only where all ops go through whole rows or one element each.
-      const std::int64_t n = op.cols == s_.cols ? cols : op.cols;
-      std::int64_t stride = op.row == s_.cols ? cols : op.row;
-      T* out = temporaries_ + op.temporary * room_ + op.at;
-      if (op.output >= 0) {
-        const plan::Rows& to = operands[ops_.inputs + static_cast<std::uint32_t>(op.output)];
-        out = c_.at(to.at) + row * to.stride + (op.row == s_.cols ? col : 0) + op.at;
-        stride = to.stride;
-      }
-      result = {out, stride, step};
-      if (op.form == plan::Form::join) continue;
-      const typename Tile<T>::Rows* in[most_operands];
-      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = &slots_[args[op.operands + k]];
-      apply(op, {in, out, stride, rows, n, c_.attrs_at(op.attrs, op.attr_count)}, in);
-    }
-  }
-
-  using Operands = const typename Tile<T>::Rows* [most_operands];
-
-  void apply(const plan::TileOps::Op& op, Tile<T> t, Operands& in) {
-    if (op.form == plan::Form::copy) return copy(t);
-    if (op.single && op.form == plan::Form::each) turn(t, in, op.arity);
-    if (const auto kernel = op.op->tile.template get<T>())
-      kernel(t);
-    else
-      eval(op, t, in);
-  }
-
-  static void copy(const Tile<T>& t) {
-    if (t.in[0]->data == t.out) return;  // it was computed right there
-    for (std::int64_t r = 0; r < t.rows; ++r) {
-      const T* const from = t.in[0]->data + r * t.in[0]->stride;
-      T* const to = t.out + r * t.out_stride;
-      t.in[0]->step != 0 ? std::copy_n(from, t.cols, to) : std::fill_n(to, t.cols, *from);
-    }
-  }
-
-  // Single elements of rows are one row of elements, when they lie side by side.
-  void turn(Tile<T>& t, Operands& operands, std::uint32_t arity) {
-    bool side_by_side = t.out_stride == 1;
-    for (std::uint32_t k = 0; k < arity; ++k)
-      side_by_side = side_by_side && (operands[k]->stride == 0 || operands[k]->stride == 1);
-    t.cols = 1;
-    if (side_by_side) std::swap(t.rows, t.cols);
-    for (std::uint32_t k = 0; k < arity; ++k) {
-      changed_[k] = *operands[k];
-      changed_[k].step = side_by_side ? static_cast<std::int32_t>(changed_[k].stride) : 1;
-      operands[k] = &changed_[k];
-    }
-  }
-
-  // By the op's eval, which takes whole rows only.
-  void eval(const plan::TileOps::Op& op, const Tile<T>& t, Operands& operands) {
-    for (std::uint32_t k = 0; k < op.arity; ++k) {
-      if (operands[k]->step != 0) continue;
-      T* const fill = filled_ + k * room_;
-      for (std::int64_t r = 0; r < t.rows; ++r)
-        std::fill_n(fill + r * t.cols, t.cols, operands[k]->data[r * operands[k]->stride]);
-      changed_[k] = {fill, t.cols};
-      operands[k] = &changed_[k];
-    }
-    const auto whole = [&](std::int64_t stride) { return t.rows == 1 || stride == t.cols; };
-    bool one = whole(t.out_stride);
-    for (std::uint32_t k = 0; k < op.arity; ++k) one = one && whole(t.in[k]->stride);
-    const Shape shape{one ? t.rows * t.cols : t.cols};
-    std::array<const T*, most_operands> in;
-    std::array<const Shape*, most_operands> shapes;
-    shapes.fill(&shape);
-    for (std::int64_t r = 0; r < (one ? 1 : t.rows); ++r) {
-      for (std::uint32_t k = 0; k < op.arity; ++k) in[k] = t.in[k]->data + r * t.in[k]->stride;
-      op.op->eval.template get<T>()({{in.data(), op.arity},
-                                     {shapes.data(), op.arity},
-                                     t.out + r * t.out_stride,
-                                     &shape,
-                                     t.attrs,
-                                     c_.random});
-    }
-  }
-
-  const plan::Tiles& s_;
-  const Context<T>& c_;
-  const plan::TileOps& ops_;
-  std::int64_t width_, height_, room_;  // of a tile, and elements of a temporary
-  T *temporaries_, *filled_;
-  typename Tile<T>::Rows* slots_;
-  std::array<typename Tile<T>::Rows, most_operands>
-      changed_;  // operands of an op that reads them in another way
-};
-
 }  // namespace
 
 template <class T>
 void run_step(const plan::Pack& s, const Context<T>& c) {
   const auto& kernels = s.op->product->template get<T>();
   const std::int64_t panels = kernels.panels(s.n);
-  const auto [first, last] = s.k * s.n < least_products ? alone(c.thread, panels) : c.share(panels);
+  const auto [first, last] = s.k * s.n < least_products ? c.alone(panels) : c.share(panels);
   if (first < last)
     kernels.pack(c.at(s.from), s.stride, s.transposed, s.k, s.n, first, last, c.packed + s.at);
 }
@@ -240,7 +93,7 @@ template <class T>
 void run_step(const plan::RowsProduct& s, const Context<T>& c) {
   const std::int64_t panels = s.op->product->template get<T>().panels(s.n);
   if (s.rows * s.k * s.n < least_products) {
-    const auto [begin, end] = alone(c.thread, s.rows);
+    const auto [begin, end] = c.alone(s.rows);
     rows_of(s, c, begin, end, 0, panels);
   } else if (s.rows >= 4 * c.threads) {
     const auto [begin, end] = c.share(s.rows);
@@ -258,8 +111,7 @@ void run_step(const plan::LongProduct& s, const Context<T>& c) {
   std::int64_t columns = 1;  // of the right sides; the sums count as one
   for (const auto& r : s.rights) columns += r.n;
   const std::int64_t parts = kernels.sum_parts(s.m, s.rights.size() == 1 ? s.rights[0].n : 0);
-  const auto [first, last] =
-      s.rows * s.m * columns < least_products ? alone(c.thread, parts) : c.share(parts);
+  const auto [first, last] = s.rows * s.m * columns < least_products ? c.alone(parts) : c.share(parts);
   if (first >= last) return;
 
   std::array<const T*, row_chunk> a;
@@ -285,39 +137,6 @@ void run_step(const plan::LongProduct& s, const Context<T>& c) {
                  s.adds || piece > 0},
                 first, last, c.scratch);
     row += n;
-  }
-}
-
-namespace {
-
-// Whether threads can each take some columns: not where all of them would store the same element of a row.
-bool columns_divide(const plan::TileOps& ops) {
-  return !ops.whole_rows && std::ranges::none_of(ops.ops, [](const plan::TileOps::Op& op) {
-    return op.single && op.output >= 0;
-  });
-}
-
-}  // namespace
-
-template <class T>
-void run_step(const plan::Tiles& s, const Context<T>& c) {
-  std::int64_t rows = 0;
-  for (const std::int64_t r : s.rows) rows += r;
-  TileRunner<T> runner(s, c);
-  const auto ops = static_cast<std::int64_t>(c.plan.tile_ops[s.ops].ops.size());
-  if (rows < 2 * c.threads && s.cols * ops >= least_elements && s.rows.size() == 1 &&
-      columns_divide(c.plan.tile_ops[s.ops])) {
-    const auto [left, right] = c.share(s.cols);
-    if (left < right) runner.run(0, 0, rows, left, right);
-    return;
-  }
-  auto [begin, end] = rows * s.cols * ops < least_elements ? alone(c.thread, rows) : c.share(rows);
-  std::int64_t before = 0;
-  for (std::size_t i = 0; i < s.rows.size() && before < end; ++i) {
-    const std::int64_t from = std::max(begin - before, std::int64_t{0}),
-                       to = std::min(end - before, s.rows[i]);
-    if (from < to) runner.run(i, from, to, 0, s.cols);
-    before += s.rows[i];
   }
 }
 
@@ -380,7 +199,7 @@ void run_step(const plan::Copies& s, const Context<T>& c) {
   for (const auto& [from, to] : s.blocks) total += to.rows * to.cols;
   for (const auto& [from, to] : s.blocks) {
     const std::int64_t size = to.rows * to.cols;
-    auto [p, end] = total < least_elements ? alone(c.thread, size) : c.share(size);
+    auto [p, end] = total < least_elements ? c.alone(size) : c.share(size);
     const T* const source = c.at(from.at);
     T* const target = c.at(to.at);
     while (p < end) {
@@ -401,7 +220,7 @@ std::int64_t scratch_size(const plan::Plan& plan) {
     if (const auto* p = std::get_if<plan::LongProduct>(&s))
       most = std::max(most, p->op->product->template get<T>().sum_scratch(p->m));
     else if (const auto* t = std::get_if<plan::Tiles>(&s))
-      most = std::max(most, TileRunner<T>::scratch(*t, plan.tile_ops[t->ops]));
+      most = std::max(most, tiles_scratch<T>(*t, plan.tile_ops[t->ops]));
   return most;
 }
 
@@ -411,7 +230,6 @@ std::int64_t scratch_size(const plan::Plan& plan) {
 SPOOL_STEP(Pack)
 SPOOL_STEP(RowsProduct)
 SPOOL_STEP(LongProduct)
-SPOOL_STEP(Tiles)
 SPOOL_STEP(EvalStep)
 SPOOL_STEP(Copies)
 #undef SPOOL_STEP
