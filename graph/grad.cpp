@@ -18,6 +18,8 @@ using Scratch = std::pmr::vector<T>;
 
 constexpr std::uint32_t none = 0xffffffffU;
 
+bool has_gradient(const OpDef& op) { return op.vjp != nullptr || op.kind == Kind::slice; }
+
 // A contribution that fills [begin, end) of one axis of its target and is 0 elsewhere.
 struct Placement {
   Var part;
@@ -49,10 +51,12 @@ class Walk {
   void contribute(std::uint32_t target, Var g) {
     if (tape_.op(g.id()).kind != Kind::place) return add(target, g);
     const Attrs attrs = tape_.attrs(g.id());
-    const Var part = tape_.at(tape_.operands(g.id())[0]);
-    const int axis = static_cast<int>(attrs[0]);
-    const std::int64_t begin = attrs[1], end = begin + tape_.shape(part.id())[axis];
-    if (begin == end) return;  // it places nothing
+    place(target, tape_.at(tape_.operands(g.id())[0]), static_cast<int>(attrs[0]), attrs[1]);
+  }
+  // A contribution of zeros but for `part`, which begins at `begin` of an axis.
+  void place(std::uint32_t target, Var part, int axis, std::int64_t begin) {
+    const std::int64_t end = begin + tape_.shape(part.id())[axis];
+    if (begin == end) return;
     std::uint32_t& first = adjoints_[target].placements;
     placements_.push_back({part, axis, begin, end, first});
     first = static_cast<std::uint32_t>(placements_.size() - 1);
@@ -180,7 +184,7 @@ class Reverse {
     for (const std::uint32_t id : wrt_)
       if (id < needed_.size()) needed_[id] = 1;
     for (std::uint32_t id = 0; id < needed_.size(); ++id)
-      if (tape_.op(id).vjp != nullptr)
+      if (has_gradient(tape_.op(id)))
         for (std::uint32_t o : values(id)) needed_[id] |= needed_[o];
   }
   // The operands whose values a node's own depends on.
@@ -196,9 +200,14 @@ class Reverse {
     const Tape::As as(tape_, id);
     const Var g = walk_.finish(id);
     const OpDef& op = tape_.op(id);
-    if (op.vjp == nullptr ||
+    if (!has_gradient(op) ||
         std::ranges::none_of(values(id), [&](std::uint32_t operand) { return is_needed(operand); }))
       return;
+    if (op.kind == Kind::slice) {  // g where it was cut out, which joins with what other slices give
+      const Attrs attrs = tape_.attrs(id);
+      walk_.place(behind_barriers(tape_.operands(id)[0]), g, static_cast<int>(attrs[0]), attrs[1]);
+      return;
+    }
     const Grads grads = op.vjp(Step(tape_, id, needed_), g);
     check_grads(tape_, id, grads);
     for (std::size_t i = 0; i < grads.size(); ++i) {

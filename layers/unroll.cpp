@@ -70,6 +70,11 @@ Vars Ends::kept(std::int64_t t, const Vars& now, const Vars& before) const {
   return kept;
 }
 
+Var rows_of_steps(Var xs, const Where& where) {
+  const Shape s = xs.shape().without(0);
+  return reshape({xs, where}, s.with(0, xs.shape()[0] * s[0]));
+}
+
 void check_steps(Var xs, const Where& where) {
   if (xs.shape(where).rank() < 2 || xs.shape()[0] == 0)
     fail_shape("unroll", "the steps must be [T, B, ...] with at least one step", {xs}, where);

@@ -64,6 +64,9 @@ class Ends {
   Where where_;
 };
 
+/// [T,B,...] -> [T*B,...]
+Var rows_of_steps(Var xs, const Where& where);
+
 /// Throws ShapeError unless xs is [T,B,...] with T > 0.
 void check_steps(Var xs, const Where& where);
 
@@ -94,11 +97,12 @@ Unrolled<S> unroll(const C& cell, Var xs, S state, const UnrollOptions& options 
   std::pmr::vector<Var> ys(static_cast<std::size_t>(T), &tape.scratch());
   const detail::TimeGroups groups{T, how, backwards, where};
   const auto record = [&](const Vars& parts, std::int64_t begin, std::int64_t end, S s) {
-    const std::int64_t origin = groups.first(begin, end);
+    const std::int64_t origin = groups.first(begin, end), B = parts[0].shape()[1];
+    const Operand rows{detail::rows_of_steps(parts[0], where), where};
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t t = groups.first(i, i + 1);
       const Scope scope(tape, "t", t);
-      auto [y, next] = step(cell, select(parts[0], 0, t - origin), s, where);
+      auto [y, next] = step(cell, slice(rows, 0, (t - origin) * B, (t - origin + 1) * B), s, where);
       ys[static_cast<std::size_t>(t)] = y;
       s = ragged ? ends.keep(t, std::move(next), s) : std::move(next);
     }

@@ -29,10 +29,6 @@ constexpr OpDef slice_op{
       for (std::int64_t o = 0; o < from.outer; ++o)
         std::copy_n(a.in[0] + (o * from.along + a.attrs[1]) * from.inner, run, a.out + o * run);
     }),
-    .vjp = [](const Step& s, Var g) -> Grads {
-      const int axis = static_cast<int>(s.attr(0));
-      return {place(g, axis, s.attr(1), s.shape(0)[axis])};
-    },
     .divides = divides::unless_axis_0<1>,
 };
 
@@ -185,14 +181,17 @@ Var stack(std::span<const Var> parts, int axis, Where where) {
     fail_shape("stack", fmt::format("axis {} does not exist in an array of rank {}", axis, rank + 1),
                {parts[0]}, where);
   if (axis < 0) axis += rank + 1;
-  std::pmr::vector<Var> rows(&tape.scratch());
-  rows.reserve(parts.size());
   for (const Var& p : parts) {
     tape.check(p, "stack", where);
     if (p.shape() != shape) fail_shape("stack", "shapes differ", {parts[0], p}, where);
-    rows.push_back(reshape({p, where}, shape.inserted(axis, 1)));
   }
-  return concat(rows, axis, where);
+  const Shape stacked = shape.inserted(axis, static_cast<std::int64_t>(parts.size()));
+  if (axis < rank)  // the joined axis is then taken apart: one reshape instead of one for each part
+    return reshape({concat(parts, axis, where), where}, stacked);
+  std::pmr::vector<Var> columns(&tape.scratch());
+  columns.reserve(parts.size());
+  for (const Var& p : parts) columns.push_back(reshape({p, where}, shape.inserted(axis, 1)));
+  return concat(columns, axis, where);
 }
 
 Var stack(std::initializer_list<Var> parts, int axis, Where where) {

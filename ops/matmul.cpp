@@ -47,6 +47,8 @@ constexpr ProductKernels<T> packed_kernels() {
 }
 constexpr Product packed_product{packed_kernels<float>(), packed_kernels<double>()};
 
+Var product(Var x, bool tx, Var y, bool ty);
+
 // Attributes: a is transposed, b is transposed. Leading axes are equal.
 constexpr OpDef matmul_op{
     .name = "matmul",
@@ -75,9 +77,6 @@ constexpr OpDef matmul_op{
       const Var a = s.in(0), b = s.in(1);
       // With A = op(a), B = op(b), C = A B:  dA = dC Bt, dB = At dC; the flags say whether to transpose back.
       Grads grads(2);
-      const auto product = [](Var x, bool tx, Var y, bool ty) {
-        return matmul(tx ? transpose(x) : x, ty ? transpose(y) : y);
-      };
       if (s.needs(0)) grads[0] = ta ? product(b, tb, g, true) : product(g, false, b, !tb);
       if (s.needs(1)) grads[1] = tb ? product(g, true, a, ta) : product(a, !ta, g, false);
       return grads;
@@ -94,6 +93,13 @@ std::optional<Var> under_transpose(Var v) {
   const Var inner = tape.at(tape.operands(id)[0]);
   if (inner.shape().rank() < 2 || transpose(inner) != v) return std::nullopt;
   return inner;
+}
+
+// Of matrices, or as many of each: either as it is, or transposed.
+Var product(Var x, bool tx, Var y, bool ty) {
+  if (const auto inner = under_transpose(x)) x = *inner, tx = !tx;
+  if (const auto inner = under_transpose(y)) y = *inner, ty = !ty;
+  return record(matmul_op, {x, y}, {tx, ty});
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ TEST_CASE("a state that does not fit") {
   CHECK(shape_text([&] { two.unroll(xs, two.initial_state(tape, 3)); }) ==
         "LstmCell: the state's h must be [4, 3]\n"
         "  a  constant  [3, 3]\n"
-        "  b  reshape   [4, 2]  in lstm/l0/t=0\n"
+        "  b  slice     [4, 2]  in lstm/l0/t=0\n"
         "  recorded here");
   CHECK(tape_text([&] { rnn.step(x, rnn.zero_state(other, 4)); }) ==
         "add: the Var belongs to another tape\n  used here");
