@@ -114,7 +114,8 @@ TEST_CASE("a float too small for its full precision counts as 0 in planned runs,
 TEST_CASE("names of passes that do not exist are refused") {
   Tape tape({.plan = "-speed"});
   const Var x = tape.constant(1);
-  CHECK_THROWS_WITH(tape.run({x}),
-                    "SPOOL_PLAN: \"-speed\" is neither plain nor one of -sums, -select, -fuse, "
-                    "-sink, -group, -place, -reuse");
+  CHECK_THROWS_WITH(
+      tape.run({x}),
+      "passes (SPOOL_PLAN, TapeOptions::plan): \"-speed\" is neither plain nor one of -sums, -select, -fuse, "
+      "-sink, -group, -place, -reuse");
 }

@@ -25,7 +25,8 @@ Options parse_options(std::string_view text) {
       if (word.substr(0, 1) == "-" && word.substr(1) == name) *on = false, known = true;
     if (!known)
       throw TapeError(
-          fmt::format("SPOOL_PLAN: \"{}\" is neither plain nor one of -sums, -select, -fuse, -sink, "
+          fmt::format("passes (SPOOL_PLAN, TapeOptions::plan): \"{}\" is neither plain nor one of -sums, "
+                      "-select, -fuse, -sink, "
                       "-group, -place, -reuse",
                       word));
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
