@@ -10,9 +10,13 @@
 #include <spool/graph/state.hpp>
 #include <spool/graph/tape.hpp>
 #include <spool/io/atomic_file.hpp>
+#include <spool/io/audio.hpp>
 #include <spool/io/chart.hpp>
 #include <spool/io/checkpoint.hpp>
+#include <spool/io/csv.hpp>
+#include <spool/io/heat_map.hpp>
 #include <spool/io/params.hpp>
+#include <spool/io/png.hpp>
 #include <spool/io/safetensors.hpp>
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>

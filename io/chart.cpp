@@ -1,5 +1,6 @@
 #include <spool/graph/error.hpp>
 #include <spool/io/chart.hpp>
+#include <spool/io/svg.hpp>
 #include <spool/io/utf8.hpp>
 
 #include <fmt/format.h>
@@ -16,43 +17,6 @@ namespace {
 
 // Each stands out, by three to one at least, from both papers below.
 constexpr std::array colours{"#3d7fc4", "#cf6a17", "#2c9160", "#c2559a", "#8a6bd1", "#8a7a2e"};
-
-constexpr const char* style = R"(<style>
-text { font: 12px system-ui, sans-serif; fill: #333 }
-.title { font-size: 15px; font-weight: 600 }
-.paper { fill: #fff }
-.grid { stroke: #e3e3e3 }
-.axis { stroke: #999 }
-.line { fill: none; stroke-width: 1.7; stroke-linejoin: round }
-@media (prefers-color-scheme: dark) {
-text { fill: #d0d0d0 }
-.paper { fill: #15171c }
-.grid { stroke: #2b2e36 }
-.axis { stroke: #777 }
-}
-</style>
-)";
-
-// Text as it may stand in XML: what XML 1.0 can't hold at all becomes a question mark.
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t begin = i;
-    const auto c = next_code_point(text, i);
-    if (!c) ++i;
-    if (!c || (*c < 0x20 && *c != '\t' && *c != '\n') || *c == 0xFFFE || *c == 0xFFFF)
-      out += '?';
-    else if (*c == '&')
-      out += "&amp;";
-    else if (*c == '<')
-      out += "&lt;";
-    else if (*c == '>')
-      out += "&gt;";
-    else
-      out += text.substr(begin, i - begin);
-  }
-  return out;
-}
 
 // One axis: the values it shows, and the round ones among them.
 struct Axis {
@@ -138,11 +102,8 @@ class Drawing {
         y_(axis_over(series, &Series::y, options.log_y, true, std::max(2, options.height / 60))) {}
 
   std::string svg() {
-    put(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" width="{}" height="{}" role="img">)",
-        options_.width, options_.height, options_.width, options_.height);
-    put("\n<title>{}</title>\n{}", escaped(options_.title), style);
-    put("<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n");
-    put("<text class=\"title\" x=\"{}\" y=\"24\">{}</text>\n", left_, escaped(options_.title));
+    out_ = detail::svg_head(options_.width, options_.height, options_.title);
+    put("<text class=\"title\" x=\"{}\" y=\"24\">{}</text>\n", left_, detail::svg_escaped(options_.title));
     legend();
     axes();
     for (std::size_t i = 0; i < series_.size(); ++i) line(series_[i], i);
@@ -176,11 +137,10 @@ class Drawing {
     double x = left_, y = options_.title.empty() ? 18 : 44;
     for (std::size_t i = 0; i < series_.size(); ++i) {
       const std::string& name = series_[i].name;
-      const auto letters = std::count_if(name.begin(), name.end(), [](char c) { return (c & 0xC0) != 0x80; });
-      const double width = 44 + 7.0 * static_cast<double>(letters);
+      const double width = 44 + detail::svg_text_width(name);
       if (x > left_ && x + width > right()) x = left_, y += 18;
       put("<path class=\"line\" {} d=\"M{:.1f} {:.1f}h18\"/>", stroke(i), x, y - 4);
-      put("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x + 24, y, escaped(name));
+      put("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x + 24, y, detail::svg_escaped(name));
       x += width;
     }
     top_ = y + 14;
@@ -199,9 +159,9 @@ class Drawing {
     }
     put("<path class=\"axis\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", left_, bottom(), right());
     put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", (left_ + right()) / 2,
-        bottom() + 38, escaped(options_.x_label));
+        bottom() + 38, detail::svg_escaped(options_.x_label));
     put("<text transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-        (top_ + bottom()) / 2, escaped(options_.y_label));
+        (top_ + bottom()) / 2, detail::svg_escaped(options_.y_label));
   }
 
   // The points in pixels; of those that share a column of pixels only the first, the lowest, the highest and

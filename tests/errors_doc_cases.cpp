@@ -55,6 +55,20 @@ void step_into(F after) {
   Stepper(Shape{1, 2}, start, [&](Var x, const Vars& s) { return std::pair(x, after(s)); });
 }
 
+const std::vector<std::string> closing{"Close"};
+Csv prices(const std::string& close) {
+  return Csv(Scratch().file("prices.csv", "Date,Close\n2020-01-02," + close + "\n"));
+}
+
+// A WAV file that says it has so many samples, of which so many bytes are there.
+void read_sound(char samples, std::size_t bytes) {
+  const Scratch scratch;
+  write_wav(scratch / "whole.wav", Tensor(Shape{20}), 8000);
+  std::string file = bytes_of(scratch / "whole.wav");
+  file[4] = static_cast<char>(36 + 2 * samples), file[40] = static_cast<char>(2 * samples);
+  read_audio(scratch.file("seven.wav", file.substr(0, bytes)));
+}
+
 // Writes a safetensors file of this header and so many bytes of data.
 void read_file_of(const std::string& header, std::size_t bytes) {
   const std::uint64_t length = header.size();
@@ -391,6 +405,21 @@ const std::vector<Mistake> file_mistakes{
     {"Text that is empty or damaged", [] { read_text(Scratch().file("input.txt", "")); }},
     {"Text that is empty or damaged", [] { read_text(Scratch().file("input.txt.gz", "\x1f\x8b\x08")); }},
     {"Text that is empty or damaged", [] { Vocabulary(""); }},
+    {"A table that contradicts itself",
+     [] { Csv(Scratch().file("prices.csv", "Date,Open,Close\n1,2,3\n1,2\n")); }},
+    {"A table that contradicts itself", [] { Csv(Scratch().file("prices.csv", "Close\n1\"2\n")); }},
+    {"A column that is not there, or no numbers", [] { prices("7").texts("close"); }},
+    {"A column that is not there, or no numbers", [] { prices("n/a").numbers(closing); }},
+    {"A column that is not there, or no numbers", [] { prices("").numbers(closing); }},
+    {"Sound that can't be read", [] { read_sound(20, 50); }},
+    {"Sound that can't be read", [] { read_sound(0, 44); }},
+    {"A picture that can't be read", [] { read_png(Scratch().file("cat.png", "\xFF\xD8\xFF")); }},
+    {"A picture that can't be read",
+     [] {
+       std::string bytes = encode_png(Tensor(Shape{2, 2}));
+       bytes[16] ^= 1;  // in the header
+       read_png(Scratch().file("cat.png", bytes));
+     }},
     {"A symbol that is not in the vocabulary",
      [] { Vocabulary("helo").encode("hell\xC3\xB6", "input.txt"); }},
 };

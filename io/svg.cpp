@@ -1,0 +1,89 @@
+#include <spool/io/png.hpp>
+#include <spool/io/svg.hpp>
+#include <spool/io/utf8.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace spool::detail {
+
+namespace {
+
+constexpr const char* style = R"(<style>
+text { font: 12px system-ui, sans-serif; fill: #333 }
+.title { font-size: 15px; font-weight: 600 }
+.paper { fill: #fff }
+.grid { stroke: #e3e3e3 }
+.axis { stroke: #999 }
+.line { fill: none; stroke-width: 1.7; stroke-linejoin: round }
+@media (prefers-color-scheme: dark) {
+text { fill: #d0d0d0 }
+.paper { fill: #15171c }
+.grid { stroke: #2b2e36 }
+.axis { stroke: #777 }
+}
+</style>
+)";
+
+// RFC 4648, section 4.
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
+    unsigned group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < have ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    for (std::size_t k = 0; k < 4; ++k) out += k <= have ? digits[group >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string svg_escaped(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t begin = i;
+    const auto c = next_code_point(text, i);
+    if (!c) ++i;
+    if (!c || (*c < 0x20 && *c != '\t' && *c != '\n') || *c == 0xFFFE || *c == 0xFFFF)
+      out += '?';
+    else if (*c == '&')
+      out += "&amp;";
+    else if (*c == '<')
+      out += "&lt;";
+    else if (*c == '>')
+      out += "&gt;";
+    else
+      out += text.substr(begin, i - begin);
+  }
+  return out;
+}
+
+double svg_text_width(std::string_view text) {
+  double width = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = next_code_point(text, i);
+    if (!c) ++i;
+    width += c && *c >= 0x2E80 ? 13 : 7;
+  }
+  return width;
+}
+
+std::string svg_head(int width, int height, std::string_view title) {
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
+      "role=\"img\">\n<title>{2}</title>\n{3}<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
+      width, height, svg_escaped(title), style);
+}
+
+std::string svg_image(const Tensor& pixels, double x, double y, double width, double height) {
+  return fmt::format(
+      "<image x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" preserveAspectRatio=\"none\" "
+      "style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{}\"/>\n",
+      x, y, width, height, base64(encode_png(pixels)));
+}
+
+}  // namespace spool::detail

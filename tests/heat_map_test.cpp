@@ -1,0 +1,147 @@
+// Pictures of matrices: the colours are read back from the pixels inside; labels, panels, and what is
+// refused.
+#include <spool/spool.hpp>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "catch.hpp"
+#include "error_text.hpp"
+#include "scratch.hpp"
+
+using namespace spool;
+
+namespace {
+
+// The n-th picture of pixels inside an SVG file.
+Tensor pixels_in(const std::string& svg, int n = 0) {
+  constexpr std::string_view mark = "data:image/png;base64,";
+  std::size_t at = 0;
+  for (int i = 0; i <= n; ++i) at = svg.find(mark, at) + mark.size();
+  std::string bytes;
+  std::uint32_t bits = 0;
+  for (int have = 0; svg[at] != '"' && svg[at] != '='; ++at) {
+    static const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    bits = bits << 6 | static_cast<std::uint32_t>(digits.find(svg[at]));
+    if ((have += 6) >= 8) bytes += static_cast<char>(bits >> (have -= 8));
+  }
+  return parse_png(bytes, "inside", Pixel::rgba);
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+double brightness(const Tensor& pixels, std::size_t i) {
+  return 0.2126 * pixels.at(4 * i) + 0.7152 * pixels.at(4 * i + 1) + 0.0722 * pixels.at(4 * i + 2);
+}
+
+}  // namespace
+
+TEST_CASE("higher values are brighter, and what is not finite has no colour") {
+  const Tensor pixels = pixels_in(heat_map(Tensor({2, 3}, {0, 1, 2, 3, 4, NAN})));
+  CHECK(pixels.shape() == Shape{2, 3, 4});
+  for (std::size_t i = 0; i + 2 < 6; ++i) CHECK(brightness(pixels, i) < brightness(pixels, i + 1));
+  CHECK(pixels.at(4 * 4 + 3) == 1);
+  CHECK(pixels.at(4 * 5 + 3) == 0);
+  CHECK(pixels.at(0) == Approx(68 / 255.0).margin(0.002));  // the ends of viridis: #440154 and #fde725
+  CHECK(pixels.at(4 * 4) == Approx(253 / 255.0).margin(0.002));
+}
+
+TEST_CASE("ends of the scale are those asked for, and rows go up where asked for") {
+  const Tensor part = pixels_in(heat_map(Tensor({1, 3}, {0, 1, 2}), {.low = 1, .high = 3}));
+  CHECK(brightness(part, 0) == brightness(part, 1));
+  CHECK(brightness(part, 2) < 0.6);
+  const Tensor up = pixels_in(heat_map(Tensor({2, 1}, {0, 1}), {.upwards = true}));
+  CHECK(brightness(up, 0) > brightness(up, 1));
+}
+
+TEST_CASE("cells carry their numbers, rows and columns their labels") {
+  const std::string svg = heat_map(Tensor({2, 2}, {12, 0.12345, NAN, 4}), {.title = "a <b>",
+                                                                           .x_label = "said",
+                                                                           .y_label = "meant",
+                                                                           .row_labels = {"r0", "r1"},
+                                                                           .column_labels = {"c0", "c1"},
+                                                                           .numbers = true});
+  for (const char* text : {">12<", ">0.123<", ">4<", ">r0<", ">r1<", ">c0<", ">c1<", ">said<", ">meant<"})
+    CHECK(count(svg, text) >= 1);
+  CHECK(count(svg, "nan") == 0);
+  CHECK(count(svg, "a &lt;b&gt;") == 2);
+}
+
+TEST_CASE("labels that would overlap stand upright or are left out") {
+  const std::vector<std::string> words{"attention", "is", "all", "you", "need", "it", "seems", "today"};
+  const Tensor row(Shape{1, 8});
+  const auto upright = [](const std::string& svg) { return count(svg, "rotate(-90)\" text-anchor=\"end\""); };
+  CHECK(upright(heat_map(row, {.column_labels = words, .width = 1200})) == 0);
+  CHECK(upright(heat_map(row, {.column_labels = words, .width = 400})) == 8);
+  std::vector<std::string> times;
+  for (int i = 0; i < 1000; ++i) times.push_back(std::to_string(i));
+  const std::string many = heat_map(Tensor(Shape{1000, 1000}), {.row_labels = times, .column_labels = times});
+  CHECK(count(many, "<text") < 60);
+}
+
+TEST_CASE("panels stand in rows") {
+  const std::string map = heat_map(Tensor({1, 1}, {1}), {.width = 200, .height = 100});
+  const std::string line =
+      line_chart(std::vector<Series>{{"a", {0, 1}, {0, 1}}}, {.width = 300, .height = 150});
+  const std::string image = image_panel(Tensor(Shape{4, 2, 3}), "cat", 84);
+  const std::string all = panels(std::vector{map, line, image}, 2, "three");
+  CHECK(all.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 500 304\" width=\"500\""));
+  CHECK(count(all, "<svg x=\"0\" y=\"38\" ") == 1);
+  CHECK(count(all, "<svg x=\"200\" y=\"38\" ") == 1);
+  CHECK(count(all, "<svg x=\"0\" y=\"188\" ") == 1);
+  CHECK(count(all, "width=\"42.0\" height=\"84.0\"") == 1);  // twice as high as wide
+  CHECK(pixels_in(all, 2).shape() == Shape{4, 2, 4});
+  CHECK(panels(std::vector{all, all}, 1).starts_with("<svg xmlns"));
+  CHECK(panels({}).ends_with("</svg>\n"));
+}
+
+TEST_CASE("what is no matrix, no picture or has no room is refused") {
+  CHECK(shape_error([] { heat_map(Tensor(Shape{3})); }) ==
+        "a heat map is of a matrix with rows and columns, not of [3]");
+  CHECK(shape_error([] {
+          heat_map(Tensor(Shape{0, 3}));
+        }) == "a heat map is of a matrix with rows and columns, not of [0, 3]");
+  CHECK(shape_error([] {
+          heat_map(Tensor(Shape{2, 3}), {.column_labels = {"a", "b"}});
+        }) == "a heat map of [2, 3] needs 3 column labels or none, not 2");
+  CHECK(shape_error([] {
+          heat_map(Tensor(Shape{2, 3}), {.width = 60});
+        }) == "a heat map of 60 x 420 pixels has no room beside its labels: make it larger");
+  CHECK(shape_error([] { panels(std::vector<std::string>{"<svg>"}); }) ==
+        "a panel must be a picture that line_chart, heat_map, image_panel or panels made");
+  CHECK(shape_error([] { panels({}, 0); }) == "panels need at least one column, not 0");
+  CHECK(shape_error([] {
+          image_panel(Tensor(Shape{2, 2}), "", 0);
+        }) == "a panel has at least one pixel, not 0");
+  CHECK(shape_error([] { image_panel(Tensor(Shape{2})); }) ==
+        "a PNG picture is of pixels [H,W] or [H,W,C] with 1, 3 or 4 channels, not [2]");
+}
+
+TEST_CASE("pictures of maps are well-formed XML whatever the names and numbers") {
+  if (std::system("python3 -c pass 2>/dev/null") != 0) {
+    WARN("skipped: no python3");
+    return;
+  }
+  const Scratch scratch;
+  const std::string odd = "\"a\" & 'b' ]]> \x01\xFF\xEF\xBF\xBE \xE4\xBD\xA0";
+  const HeatMapOptions options{.title = odd,
+                               .x_label = odd,
+                               .y_label = odd,
+                               .row_labels = {odd, "<", ">"},
+                               .column_labels = {"", odd},
+                               .numbers = true};
+  std::vector<std::string> pictures;
+  for (const Tensor& values : {Tensor({3, 2}, {-1e308, 1e308, NAN, INFINITY, 0, -0.0}, DType::f64),
+                               Tensor({3, 2}, {NAN, NAN, NAN, NAN, NAN, NAN}), Tensor(Shape{3, 2})})
+    pictures.push_back(heat_map(values, options));
+  pictures.push_back(image_panel(Tensor(Shape{1, 1}), odd));
+  const std::string path = scratch.file("p.svg", panels(pictures, 3, odd));
+  CHECK(std::system(("python3 -c \"import sys, xml.dom.minidom as m; "
+                     "assert len(m.parse(sys.argv[1]).getElementsByTagName('image')) == 7\" " +
+                     path)
+                        .c_str()) == 0);
+}
