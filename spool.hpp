@@ -15,6 +15,7 @@
 #include <spool/io/checkpoint.hpp>
 #include <spool/io/csv.hpp>
 #include <spool/io/heat_map.hpp>
+#include <spool/io/log_mel.hpp>
 #include <spool/io/params.hpp>
 #include <spool/io/png.hpp>
 #include <spool/io/safetensors.hpp>
