@@ -15,10 +15,12 @@
 #include <spool/io/checkpoint.hpp>
 #include <spool/io/csv.hpp>
 #include <spool/io/heat_map.hpp>
+#include <spool/io/length_batches.hpp>
 #include <spool/io/log_mel.hpp>
 #include <spool/io/params.hpp>
 #include <spool/io/png.hpp>
 #include <spool/io/safetensors.hpp>
+#include <spool/io/split.hpp>
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
 #include <spool/io/vocabulary.hpp>
@@ -56,5 +58,6 @@
 #include <spool/optim/optimizer.hpp>
 #include <spool/optim/optimizers.hpp>
 #include <spool/optim/schedule.hpp>
+#include <spool/optim/trainer.hpp>
 #include <spool/optim/update_rule.hpp>
 #include <spool/verify/grad_check.hpp>

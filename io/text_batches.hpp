@@ -39,7 +39,7 @@ class TextBatches {
   /// for a further window is left out.
   TextBatches(std::span<const int> ids, TextBatchOptions options);
 
-  std::uint64_t windows() const { return windows_; }  ///< in one epoch
+  std::uint64_t size() const { return windows_; }  ///< windows in one epoch
   /// The batch of training step 0, 1, 2, ...: epoch follows epoch without end. So the number of the step is
   /// all there is to save and restore.
   TextBatch at(std::uint64_t step) const;

@@ -69,6 +69,16 @@ void read_sound(char samples, std::size_t bytes) {
   read_audio(scratch.file("seven.wav", file.substr(0, bytes)));
 }
 
+// A training of one epoch.
+void fit(TrainerOptions o, std::size_t batches = 1, const Trainer::Validation& validate = {}) {
+  const Param w = weight();
+  Adam adam({w});
+  o.epochs = 1;
+  o.progress = false;
+  Trainer(adam, o).fit(
+      std::vector<int>(batches), [&](Tape& t, int) { return sum(t.param(w)); }, validate);
+}
+
 // Writes a safetensors file of this header and so many bytes of data.
 void read_file_of(const std::string& header, std::size_t bytes) {
   const std::uint64_t length = header.size();
@@ -231,6 +241,18 @@ const std::vector<Mistake> shape_mistakes{
     {"A text too short", [] { TextBatches(eight, {.streams = 4, .steps = 2}); }},
     {"A text too short", [] { split_text(eight, 0.9, 0.05, 0.05); }},
     {"A text too short", [] { split_text(eight, 0.9, 0.2, 0); }},
+    {"A set that can't be divided", [] { random_split(4, {}, 1); }},
+    {"A set that can't be divided",
+     [] {
+       LengthBatches({1, -2}, {});
+     }},
+    {"A set that can't be divided",
+     [] {
+       const std::vector series{Tensor({2, 2}), Tensor({2, 3})};
+       const std::vector<std::size_t> both{0, 1};
+       pad(series, both);
+     }},
+    {"A set that can't be divided", [] { fit({}, 0); }},
     {"A gradient of the wrong shape",
      [] {
        const Var x = array({2, 3}, "x");
@@ -316,6 +338,22 @@ const std::vector<Mistake> tape_mistakes{
        Adam adam({weight()});
        DataParallel(adam, 0);
      }},
+    {"Options without a meaning", [] { fit({.patience = -1}); }},
+    {"Options without a meaning", [] { fit({.resume = true}); }},
+    {"A training that gets nowhere",
+     [] {
+       const Param w = weight();
+       Adam adam({w});
+       Trainer(adam, {.epochs = 200, .progress = false}).fit(std::vector{1}, [&](Tape& t, int) {
+         return sum(t.param(w)) / 0;
+       });
+     }},
+    {"A training that gets nowhere", [] { fit({}, 1, [] { return Metrics({}); }); }},
+    {"Names of what a Trainer keeps",
+     [] {
+       Adam adam({weight()});
+       Trainer(adam).keep("model", tape);
+     }},
     {"The parameters of an optimizer", [] { Adam(Params{}); }},
     {"The parameters of an optimizer",
      [] {
@@ -398,6 +436,23 @@ const std::vector<Mistake> file_mistakes{
        const Scratch scratch;
        save_checkpoint(scratch / "last.safetensors", {.model = {{"cell", "gru"}, {"hidden", "128"}}});
        load_checkpoint(scratch / "last.safetensors", {{"cell", "lstm"}, {"hidden", "128"}});
+     }},
+    {"A training that can't go on",
+     [] {
+       const Scratch scratch;
+       for (int i = 0; i < 2; ++i) fit({.directory = scratch / "run"});
+     }},
+    {"A training that can't go on",
+     [] {
+       const Scratch scratch;
+       fit({.directory = scratch / "run"}, 1);
+       fit({.directory = scratch / "run", .resume = true}, 2);
+     }},
+    {"A training that can't go on", [] { fit({.log = Scratch() / "logs/run.jsonl"}); }},
+    {"A training that can't go on",
+     [] {
+       const Scratch scratch;
+       fit({.directory = scratch.file("file", "")});
      }},
     {"An entry that is not there", [] { static_cast<void>(Snapshot{}.count("step")); }},
     {"The state of another optimizer", [] { Sgd({weight()}).load_state(Adam({weight()}).state()); }},

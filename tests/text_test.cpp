@@ -100,7 +100,7 @@ TEST_CASE("a split without meaning is refused") {
 
 TEST_CASE("streams run side by side and targets are one symbol ahead") {
   const TextBatches batches(count_to(23), {.streams = 3, .steps = 2});  // three streams of 7 symbols
-  REQUIRE(batches.windows() == 3);
+  REQUIRE(batches.size() == 3);
   const auto numbers = [](std::span<const int> s) { return std::vector<int>(s.begin(), s.end()); };
   const TextBatch b = batches.at(1);
   CHECK(b.shape == Shape{2, 3});
@@ -124,9 +124,9 @@ TEST_CASE("batches of any size hold what they should") {
           continue;
         }
         const TextBatches batches(count_to(n), options);
-        CHECK(batches.windows() == static_cast<std::uint64_t>(stride / steps));
+        CHECK(batches.size() == static_cast<std::uint64_t>(stride / steps));
         bool right = true;
-        for (std::uint64_t w = 0; w < batches.windows(); ++w)
+        for (std::uint64_t w = 0; w < batches.size(); ++w)
           for (int t = 0; t < steps; ++t)
             for (int b = 0; b < streams; ++b) {
               const int at = b * stride + static_cast<int>(w) * steps + t;
@@ -162,8 +162,8 @@ TEST_CASE("Tiny Shakespeare is cut as the PyTorch run cuts it") {
       test(split.test, {.streams = 10, .steps = 50});
   // From a script that does it with PyTorch's view(B, k).t().
   CHECK(v.size() == 65);
-  CHECK(train.windows() == 401);
-  CHECK(test.windows() == 111);
+  CHECK(train.size() == 401);
+  CHECK(test.size() == 111);
   CHECK(checksum(train.at(17).x) == 207904085);
   CHECK(checksum(train.at(400).y) == 425933165);
   CHECK(checksum(test.at(110).y) == 217593975);

@@ -70,7 +70,7 @@ double evaluate(const CharLm<R>& model, const spool::TextBatches& batches) {
   spool::Vars wanted = spool::flatten(next);
   wanted.push_back(loss);
   double total = 0;
-  for (std::uint64_t i = 0; i < batches.windows(); ++i) {
+  for (std::uint64_t i = 0; i < batches.size(); ++i) {
     const spool::TextBatch batch = batches.at(i);
     tape.set(x, batch.x);
     tape.set(y, batch.y);
@@ -79,7 +79,7 @@ double evaluate(const CharLm<R>& model, const spool::TextBatches& batches) {
     total += tape.value(loss);
     carried = spool::Carried(next);
   }
-  return total / static_cast<double>(batches.windows());
+  return total / static_cast<double>(batches.size());
 }
 
 }  // namespace char_lm

@@ -60,7 +60,7 @@ class Training {
   }
 
  private:
-  std::int64_t windows() const { return static_cast<std::int64_t>(corpus_.train.windows()); }
+  std::int64_t windows() const { return static_cast<std::int64_t>(corpus_.train.size()); }
 
   void train_step() {
     tape_.clear();

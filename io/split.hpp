@@ -1,0 +1,33 @@
+// Splits: which examples to train on, to validate on and to test on, decided by a seed alone, so that every
+// run and every machine holds out the same ones. (A text is cut in consecutive parts: split_text in
+// text_batches.hpp; a time series too, or its future leaks into its past.)
+//
+// An example that stands twice in a set may come into two parts: drop repeats first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace spool {
+
+/// Positions in a set, in random order within each part.
+struct Split {
+  std::vector<std::size_t> train, validation, test;
+};
+
+struct SplitFractions {
+  double train = 0.8, validation = 0.1, test = 0.1;
+};
+
+/// Each example in one part. Parts end at floor(count * train) and floor(count * (train + validation)).
+/// ShapeError unless the fractions are not negative and add up to 1, and when a part whose fraction is above
+/// 0 comes out empty.
+Split random_split(std::size_t count, const SplitFractions& fractions, std::uint64_t seed);
+
+/// The same within each class, so that all parts have its share of it; a class of few examples may miss in a
+/// part. Classes are whole numbers, one for each example. Errors as above.
+Split stratified_split(std::span<const int> classes, const SplitFractions& fractions, std::uint64_t seed);
+
+}  // namespace spool

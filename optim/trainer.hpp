@@ -1,0 +1,162 @@
+// Trainer: a training loop that may be stopped at any step and goes on to the same bits: epochs, validation,
+// early stopping, the best weights, schedules, clipping, checkpoints, progress, a log and the loss curve. It
+// knows no models: a function records the loss of one batch. It can be left out; docs/training.md has the
+// same loop by hand.
+//
+//   Adam adam(parameters(model), {.lr = 2e-3});
+//   Trainer trainer(adam, {.epochs = 20, .patience = 3, .directory = "run"});
+//   trainer.fit(batches, [&](Tape& tape, const Batch& batch) { return model.loss(tape, batch); },
+//               [&] { return evaluate(model, validation); });
+//
+// Invariant: all that decides the coming steps is in the checkpoint, but for the data and what the functions
+// keep to themselves: keep() adds that.
+#pragma once
+
+#include <spool/graph/param.hpp>
+#include <spool/graph/state.hpp>
+#include <spool/graph/tape.hpp>
+#include <spool/io/checkpoint.hpp>
+#include <spool/optim/optimizer.hpp>
+#include <spool/optim/schedule.hpp>
+
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace spool {
+
+struct TrainerOptions {
+  // How far
+  std::int64_t epochs = 10;         ///< times through the batches
+  std::int64_t steps = -1;          ///< at most so many updates in all; -1: no bound
+  double minutes = 0;               ///< at most so long; 0: no bound
+  std::int64_t validate_every = 0;  ///< steps; 0: after each epoch. At the end too.
+  int patience = 0;                 ///< stop after so many validations in a row that are no better; 0: never
+  bool maximize = false;            ///< larger values of the metric are better, as of an accuracy
+  bool restore_best = true;         ///< fit() ends with the best weights; otherwise with the last
+  TapeOptions tape = {};            ///< of the tape that steps record on, such as the seed of its dropout
+  // Steps
+  double clip = 0;                             ///< bound on the norm of all gradients; 0: the optimizer's
+  Curve schedule = {};                         ///< of the rates, by the step
+  std::optional<PlateauOptions> plateau = {};  ///< lowers the rate by the metric (`maximize` as above)
+  // What is kept
+  /// Of last.safetensors (to go on from), best.safetensors and loss.svg; made when missing. Empty: no files.
+  std::string directory = {};
+  bool resume = false;          ///< go on from last.safetensors
+  std::int64_t save_every = 0;  ///< steps; 0: at each validation. At the end and after Ctrl-C too.
+  ModelDescription model = {};  ///< goes into the files; one that differs can't be resumed
+  // What is shown
+  bool progress = true;        ///< lines on standard output
+  std::string log = {};        ///< JSON lines are appended to this file
+  std::string unit = "steps";  ///< what progress counts by the second, ...
+  double units_per_step = 1;   ///< ... and how many of them a step is
+  std::string loss_unit = "";  ///< "nats per character"
+};
+
+/// What a validation gives: one number, or several with names, the first of which decides what is best.
+struct Metrics {
+  std::vector<std::pair<std::string, double>> all;
+  Metrics(double validation_loss) : all{{"validation loss", validation_loss}} {}  // NOLINT: on purpose
+  Metrics(std::initializer_list<std::pair<std::string, double>> named) : all(named) {}
+};
+
+/// A point of the loss curve.
+struct TrainPoint {
+  double step, loss;  ///< the mean loss of the steps since the last point
+  double metric;      ///< the one that decides; NaN where there was no validation
+};
+
+struct TrainResult {
+  std::int64_t steps = 0, best_step = 0;
+  double best = 0;           ///< the best metric; NaN when none was a number
+  bool interrupted = false;  ///< by Ctrl-C
+  bool stopped_early = false;
+  std::vector<TrainPoint> curve = {};
+};
+
+class Trainer {
+ public:
+  using Validation = std::function<Metrics()>;
+
+  /// The optimizer must outlive this. TapeError for options without a meaning.
+  explicit Trainer(Optimizer& optimizer, TrainerOptions options = {});
+
+  /// More that decides the coming steps: goes into the files as "name...." and comes back by resume. What is
+  /// named must outlive this.
+  void keep(std::string name, std::function<Snapshot()> save, std::function<void(const Snapshot&)> load);
+  /// A recurrent state that goes from batch to batch.
+  template <class S>
+  void keep(std::string name, Carried<S>& carried) {
+    keep(
+        std::move(name), [&carried] { return snapshot(carried.values()); },
+        [&carried](const Snapshot& from) { restore(carried.values(), from); });
+  }
+  /// The random numbers of a tape of your own, such as a part of DataParallel.
+  void keep(std::string name, Tape& tape);
+
+  /// Trains by step(tape, batch) for each batch. The tape is empty; the function records on it and returns
+  /// the loss, by which the trainer updates. A function that updates by itself (with carried state,
+  /// DataParallel or accumulation) returns the loss as a number instead.
+  ///
+  /// Batches are a list of them, or have size(), the batches of one epoch, and at(n), the batch of step n =
+  /// 0, 1, ... through all epochs, as TextBatches and LengthBatches have. Without a validation the mean loss
+  /// of the steps since the last one is the metric.
+  ///
+  /// A step whose gradients are not finite is left out, and said; TapeError after a hundred in a row.
+  /// ShapeError for no batches, FileError for files that can't be written or resumed, and for a directory
+  /// that holds a training already when not resuming. Ctrl-C finishes the step and saves; a second one ends
+  /// the program.
+  template <class Batches, class Step>
+  TrainResult fit(const Batches& batches, const Step& step, const Validation& validate = {}) {
+    return run(
+        static_cast<std::int64_t>(batches.size()),
+        [&](std::int64_t n) { return update(step, batch_of(batches, n)); }, validate);
+  }
+
+ private:
+  class Run;
+  struct Kept {
+    std::string name;
+    std::function<Snapshot()> save;
+    std::function<void(const Snapshot&)> load;
+  };
+
+  template <class Batches>
+  static decltype(auto) batch_of(const Batches& batches, std::int64_t n) {
+    if constexpr (std::ranges::random_access_range<const Batches>)
+      return batches[static_cast<std::size_t>(n) % batches.size()];
+    else
+      return batches.at(static_cast<std::uint64_t>(n));
+  }
+
+  // One step; gives its loss.
+  template <class Step, class Batch>
+  double update(const Step& step, const Batch& batch) {
+    using Loss = std::invoke_result_t<const Step&, Tape&, const Batch&>;
+    static_assert(std::same_as<Loss, Var> || std::is_arithmetic_v<Loss>,
+                  "a step gives its loss: as a Var, or as a number when it has updated by itself");
+    tape_.clear();
+    if constexpr (std::same_as<Loss, Var>) {
+      const Var loss = step(tape_, batch);
+      optimizer_.step(loss);
+      return loss.tape().value(loss);
+    } else {
+      return static_cast<double>(step(tape_, batch));
+    }
+  }
+
+  TrainResult run(std::int64_t batches, const std::function<double(std::int64_t)>& step,
+                  const Validation& validate);
+
+  Optimizer& optimizer_;
+  TrainerOptions options_;
+  Tape tape_;
+  std::vector<Kept> kept_;
+};
+
+}  // namespace spool
