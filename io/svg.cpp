@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace spool::detail {
 
@@ -37,6 +38,25 @@ std::string base64(std::string_view bytes) {
       group = group << 8 | (k < have ? static_cast<unsigned char>(bytes[i + k]) : 0U);
     for (std::size_t k = 0; k < 4; ++k) out += k <= have ? digits[group >> (18 - 6 * k) & 63] : '=';
   }
+  return out;
+}
+
+// Each pixel repeated until there are as many as in its place on a screen: some programs would blur what they
+// enlarge, whatever image-rendering says.
+Tensor enlarged(const Tensor& pixels, double width, double height) {
+  const Shape& shape = pixels.shape();
+  if (shape.rank() < 2 || shape.size() == 0) return pixels;  // encode_png says what is wrong
+  const std::int64_t H = shape[0], W = shape[1], C = shape.size() / (H * W);
+  const auto times = [](double place, std::int64_t size) {
+    return std::max<std::int64_t>(1, std::llround(std::ceil(place / static_cast<double>(size))));
+  };
+  const std::int64_t down = times(height, H), right = times(width, W);
+  Tensor out(shape.with(0, H * down).with(1, W * right));
+  std::size_t to = 0;
+  for (std::int64_t r = 0; r < H * down; ++r)
+    for (std::int64_t c = 0; c < W * right; ++c)
+      for (std::int64_t k = 0; k < C; ++k)
+        out.set(to++, pixels.at(static_cast<std::size_t>((r / down * W + c / right) * C + k)));
   return out;
 }
 
@@ -83,7 +103,7 @@ std::string svg_image(const Tensor& pixels, double x, double y, double width, do
   return fmt::format(
       "<image x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" preserveAspectRatio=\"none\" "
       "style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{}\"/>\n",
-      x, y, width, height, base64(encode_png(pixels)));
+      x, y, width, height, base64(encode_png(enlarged(pixels, width, height))));
 }
 
 }  // namespace spool::detail

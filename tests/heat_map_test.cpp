@@ -13,8 +13,9 @@ using namespace spool;
 
 namespace {
 
-// The n-th picture of pixels inside an SVG file.
-Tensor pixels_in(const std::string& svg, int n = 0) {
+// The n-th picture of pixels inside an SVG file, in which each cell of [rows, columns] is a block of equal
+// pixels: one of each block.
+Tensor pixels_in(const std::string& svg, std::int64_t rows, std::int64_t columns, int n = 0) {
   constexpr std::string_view mark = "data:image/png;base64,";
   std::size_t at = 0;
   for (int i = 0; i <= n; ++i) at = svg.find(mark, at) + mark.size();
@@ -25,7 +26,18 @@ Tensor pixels_in(const std::string& svg, int n = 0) {
     bits = bits << 6 | static_cast<std::uint32_t>(digits.find(svg[at]));
     if ((have += 6) >= 8) bytes += static_cast<char>(bits >> (have -= 8));
   }
-  return parse_png(bytes, "inside", Pixel::rgba);
+  const Tensor blocks = parse_png(bytes, "inside", Pixel::rgba);
+  const std::int64_t H = blocks.shape()[0], W = blocks.shape()[1];
+  REQUIRE((H % rows == 0 && W % columns == 0));
+  Tensor cells(Shape{rows, columns, 4});
+  for (std::int64_t i = 0; i < H * W * 4; ++i) {
+    const std::int64_t row = i / 4 / W / (H / rows), column = i / 4 % W / (W / columns);
+    const auto cell = static_cast<std::size_t>((row * columns + column) * 4 + i % 4);
+    const double value = blocks.at(static_cast<std::size_t>(i));
+    if (i / 4 / W % (H / rows) == 0 && i / 4 % W % (W / columns) == 0) cells.set(cell, value);
+    if (cells.at(cell) != static_cast<float>(value)) FAIL("a block has two colours");
+  }
+  return cells;
 }
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -41,8 +53,7 @@ double brightness(const Tensor& pixels, std::size_t i) {
 }  // namespace
 
 TEST_CASE("higher values are brighter, and what is not finite has no colour") {
-  const Tensor pixels = pixels_in(heat_map(Tensor({2, 3}, {0, 1, 2, 3, 4, NAN})));
-  CHECK(pixels.shape() == Shape{2, 3, 4});
+  const Tensor pixels = pixels_in(heat_map(Tensor({2, 3}, {0, 1, 2, 3, 4, NAN})), 2, 3);
   for (std::size_t i = 0; i + 2 < 6; ++i) CHECK(brightness(pixels, i) < brightness(pixels, i + 1));
   CHECK(pixels.at(4 * 4 + 3) == 1);
   CHECK(pixels.at(4 * 5 + 3) == 0);
@@ -51,10 +62,10 @@ TEST_CASE("higher values are brighter, and what is not finite has no colour") {
 }
 
 TEST_CASE("ends of the scale are those asked for, and rows go up where asked for") {
-  const Tensor part = pixels_in(heat_map(Tensor({1, 3}, {0, 1, 2}), {.low = 1, .high = 3}));
+  const Tensor part = pixels_in(heat_map(Tensor({1, 3}, {0, 1, 2}), {.low = 1, .high = 3}), 1, 3);
   CHECK(brightness(part, 0) == brightness(part, 1));
   CHECK(brightness(part, 2) < 0.6);
-  const Tensor up = pixels_in(heat_map(Tensor({2, 1}, {0, 1}), {.upwards = true}));
+  const Tensor up = pixels_in(heat_map(Tensor({2, 1}, {0, 1}), {.upwards = true}), 2, 1);
   CHECK(brightness(up, 0) > brightness(up, 1));
 }
 
@@ -87,14 +98,14 @@ TEST_CASE("panels stand in rows") {
   const std::string map = heat_map(Tensor({1, 1}, {1}), {.width = 200, .height = 100});
   const std::string line =
       line_chart(std::vector<Series>{{"a", {0, 1}, {0, 1}}}, {.width = 300, .height = 150});
-  const std::string image = image_panel(Tensor(Shape{4, 2, 3}), "cat", 84);
+  const std::string image = image_panel(Tensor({4, 2, 1}, {0, 0.2, 0.4, 0.6, 0.8, 1, 0, 1}), "cat", 84);
   const std::string all = panels(std::vector{map, line, image}, 2, "three");
   CHECK(all.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 500 304\" width=\"500\""));
   CHECK(count(all, "<svg x=\"0\" y=\"38\" ") == 1);
   CHECK(count(all, "<svg x=\"200\" y=\"38\" ") == 1);
   CHECK(count(all, "<svg x=\"0\" y=\"188\" ") == 1);
   CHECK(count(all, "width=\"42.0\" height=\"84.0\"") == 1);  // twice as high as wide
-  CHECK(pixels_in(all, 2).shape() == Shape{4, 2, 4});
+  CHECK(pixels_in(all, 4, 2, 2).at(4 * 4) == Approx(0.8));
   CHECK(panels(std::vector{all, all}, 1).starts_with("<svg xmlns"));
   CHECK(panels({}).ends_with("</svg>\n"));
 }
