@@ -4,8 +4,7 @@
 #include <spool/graph/plan/arena.hpp>
 #include <spool/graph/plan/draft.hpp>
 #include <spool/graph/plan/emit.hpp>
-
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <spool/graph/plan/rights.hpp>
 
 #include <algorithm>
 
@@ -39,7 +38,8 @@ class Emitter {
     number_leaves();
     number_results();
     find_lifetimes();
-    find_rights();
+    rights_.find(d_, [this](const Layout& l) { return stored(l); });
+    plan_.packed = rights_.packed_size();
     plan_.nodes = static_cast<std::uint32_t>(d_.nodes.size());
     for (const Scalar& s : d_.scalars) plan_.scalars.push_back({s.tape, s.operands});
     for (const TileProgram& p : d_.programs) plan_.tile_ops.push_back(tile_ops(d_.tape, p, plan_.attrs));
@@ -207,64 +207,9 @@ class Emitter {
     return true;
   }
 
-  // A matrix that rows are multiplied by, and when.
-  struct Right {
-    Id product;  // the first one
-    Layout layout;
-    bool transposed;
-    std::int64_t k, n, rows = 0;
-    std::uint32_t first, last;  // units
-    std::int64_t at = -1;       // in the packed storage
-    bool stays = true, done = false;
-  };
-
-  void find_rights() {
-    right_of_.resize(d_.units.size());
-    boost::unordered_flat_map<std::vector<std::int64_t>, std::uint32_t> numbers;
-    for (std::uint32_t u = 0; u < d_.units.size(); ++u) {
-      if (d_.units[u].role != Role::product) continue;
-      const Id p = d_.units[u].members[0];
-      const bool transposed = d_.attrs(p)[1] != 0;
-      const Layout l = stored(d_.read_layout(p, 1));
-      const auto [it, added] = numbers.try_emplace({l.root, l.offset, l.rows, l.cols, l.stride, transposed},
-                                                   static_cast<std::uint32_t>(rights_.size()));
-      if (added) {
-        const Shape& s = d_.shape(d_.in(p)[1]);
-        rights_.push_back({p, l, transposed, s[transposed ? 1 : 0], s[transposed ? 0 : 1], 0, u, u});
-      }
-      Right& r = rights_[right_of_[u] = it->second];
-      r.last = u;
-      for (const Id m : d_.units[u].members) r.rows += d_.size(m) / std::max<std::int64_t>(r.n, 1);
-    }
-    d_.tape.dtype() == DType::f32 ? place_rights<float>() : place_rights<double>();
-  }
-
-  // Packed matrices stay packed until the next run. Only large ones that are packed in both ways, which the
-  // gradient of a changing parameter asks for, lend their memory to others when they are done.
-  template <class T>
-  void place_rights() {
-    constexpr std::int64_t large = 1 << 21;
-    std::vector<Lifetime> lives;
-    bool both = false;
-    boost::unordered_flat_map<Id, bool> ways;
-    for (std::uint32_t i = 0; i < rights_.size(); ++i) {
-      Right& r = rights_[i];
-      const ProductKernels<T>& kernels = d_.op(r.product).product->get<T>();
-      if (!r.transposed && !d_.options.standing && !kernels.packing_pays(r.k, r.n, r.rows)) continue;
-      const std::int64_t size = kernels.packed_size(r.k, r.n);
-      r.at = plan_.packed;
-      plan_.packed += aligned(size);
-      lives.push_back({i, size, r.first, r.last});
-      both |= ways.try_emplace(r.layout.root, r.transposed).first->second != r.transposed;
-    }
-    if (!both || d_.options.standing || !d_.options.reuse || plan_.packed < large) return;
-    plan_.packed = assign_offsets(lives, true);
-    for (const Lifetime& l : lives) rights_[l.node].at = l.offset, rights_[l.node].stays = false;
-  }
-
   // Where rows find their right operand, which is packed first if this is its first reader.
   const Right& right(const Unit& u) {
-    Right& r = rights_[right_of_[static_cast<std::size_t>(&u - d_.units.data())]];
+    Right& r = rights_.of(static_cast<std::size_t>(&u - d_.units.data()));
     if (r.at >= 0 && !r.done)
       plan_.steps.emplace_back(Pack{&d_.op(r.product), ref(r.layout), row_stride(r.layout), r.k, r.n,
                                     r.transposed, r.stays, r.at});
@@ -398,8 +343,7 @@ class Emitter {
   Draft& d_;
   Plan plan_;
   std::vector<Home> home_;  // by node
-  std::vector<Right> rights_;
-  std::vector<std::uint32_t> right_of_;  // by unit
+  Rights rights_;
 };
 
 }  // namespace
