@@ -56,6 +56,33 @@ TEST_CASE("weights and biases whose gradients are sums over the same rows get th
         std::string::npos);
 }
 
+TEST_CASE("sums over rows that begin at one address, in two orders") {
+  const auto record = [](Tape& tape) {
+    const Var x = tape.input(wave({4, 16}, 0));
+    const auto sums = [&](Var a, Var b) {  // of the rows of a and b, in either order
+      const auto product = [&](Var rows, double phase) {
+        return matmul(transpose(rows), tape.input(wave({rows.shape()[0], 5}, phase)));
+      };
+      const Var first = product(a, 1), second = product(b, 2);
+      return first + second;
+    };
+    const Var fewer = slice(x, 0, 0, 2);
+    const Var apart = slice(x, 1, 0, 8), dense = reshape(fewer, {4, 8});
+    return Vars{sums(fewer, x), sums(x, fewer), sums(apart, dense), sums(dense, apart)};
+  };
+  Tape plain({.dtype = DType::f64, .plan = "plain"}), tape({.dtype = DType::f64});
+  const Vars expected = record(plain), wanted = record(tape);
+  CHECK(long_products(tape, wanted) == 2);
+  tape.run(wanted);
+  plain.run(expected);
+  CHECK(tape.run_stats().fallbacks == 0);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    INFO(i);
+    const auto a = tape.read(wanted[i]).doubles(), b = plain.read(expected[i]).doubles();
+    for (std::size_t k = 0; k < a.size(); ++k) CHECK(a[k] == Approx(b[k]).epsilon(1e-12).margin(1e-12));
+  }
+}
+
 TEST_CASE("gradients that are made in one step, more than a step takes, by one thread and by two") {
   for (const int weights : {1, 2, 4, 5, 9}) {
     INFO(weights);

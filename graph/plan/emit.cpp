@@ -7,6 +7,7 @@
 #include <spool/graph/plan/rights.hpp>
 
 #include <algorithm>
+#include <tuple>
 
 namespace spool::plan {
 
@@ -286,7 +287,8 @@ class Emitter {
   }
 
   // The rows that are transposed and those that they are multiplied with: the order of a sum is ours to
-  // choose, and it is that of the addresses.
+  // choose, and it is that of the addresses. Rows that only begin at one address differ in their number or
+  // stride: without these, products that share their rows could list them in different orders.
   std::vector<std::pair<Rows, Rows>> long_sides(Id n) const {
     const bool columns = d_.sums_columns(n);
     std::vector<std::pair<Rows, Rows>> sides;
@@ -294,8 +296,10 @@ class Emitter {
       const Rows a = rows(d_.read_layout(n, i)), b = rows(d_.read_layout(n, i + 1));
       columns ? sides.emplace_back(b, a) : sides.emplace_back(a, b);
     }
-    std::ranges::stable_sort(sides, {},
-                             [](const auto& s) { return std::pair(s.first.at.base, s.first.at.offset); });
+    std::ranges::stable_sort(sides, {}, [](const auto& s) {
+      const Rows& a = s.first;
+      return std::tuple(a.at.base, a.at.offset, a.stride, a.count);
+    });
     return sides;
   }
 
