@@ -203,7 +203,7 @@ class Reverse {
     if (!has_gradient(op) ||
         std::ranges::none_of(values(id), [&](std::uint32_t operand) { return is_needed(operand); }))
       return;
-    if (op.kind == Kind::slice) {  // g where it was cut out, which joins with what other slices give
+    if (op.vjp == nullptr) {  // a slice: g where it was cut out, which joins with what other slices give
       const Attrs attrs = tape_.attrs(id);
       walk_.place(behind_barriers(tape_.operands(id)[0]), g, static_cast<int>(attrs[0]), attrs[1]);
       return;

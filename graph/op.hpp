@@ -40,7 +40,7 @@ enum class Kind : std::uint8_t {
   broadcast,    ///< repeats its operand along axes (rules of numpy)
   view,         ///< same elements in the same order under another shape
   movement,     ///< every element of the result is an element of the operand
-  slice,        ///< attributes {axis, begin, end}: a part of the operand; grad() needs no vjp
+  slice,        ///< attributes {axis, begin, end}: a part of the operand; grad() needs no vjp for it
   place,        ///< attributes {axis, begin, extent}: the operand inside zeros
   concat,       ///< attribute {axis}: the operands one after the other
   reduce,       ///< folds axes away

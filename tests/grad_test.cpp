@@ -61,6 +61,24 @@ TEST_CASE("placements that overlap, leave gaps, cross axes or are empty add up a
   CHECK(gradient({x, rows(0, 1), x * 3}) == Numbers{5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 4});
 }
 
+TEST_CASE("a user's slice has the gradient that its rule gives, where it has one") {
+  OpDef op{
+      .name = "rows",
+      .arity = 1,
+      .kind = Kind::slice,
+      .shape = [](const Call& c) -> Shape { return c.shape(0).with(0, c.attr(2) - c.attr(1)); },
+      .eval = eval_of([]<class T>(const Args<T>& a) {
+        std::copy_n(a.in[0] + a.attrs[1] * (a.in_size(0) / (*a.in_shapes[0])[0]), a.size(), a.out);
+      }),
+  };
+  Tape tape(DType::f64);
+  const Var x = tape.input(Tensor({3}, {1, 2, 3}));
+  CHECK(numbers(grad(sum(record(op, {x}, {0, 1, 3})), x)) == Numbers{0, 1, 1});
+  OpDef reversed = op;
+  reversed.vjp = [](const Step& s, Var g) -> Grads { return {place(-g, 0, s.attr(1), s.shape(0)[0])}; };
+  CHECK(numbers(grad(sum(record(reversed, {x}, {0, 1, 3})), x)) == Numbers{0, -1, -1});
+}
+
 TEST_CASE("a hundred thousand slices of one array are differentiated in no time to speak of") {
   constexpr std::int64_t steps = 100'000;
   Tape tape;

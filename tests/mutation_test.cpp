@@ -30,8 +30,15 @@ struct Mutation {
 // A gradient rule is a plain function, so the mutation at work is known to it from here only.
 Mutation current;
 
+// What grad() does with a slice without a rule, as a rule.
+Grads rule(const Step& step, Var g) {
+  if (current.op->vjp != nullptr) return current.op->vjp(step, g);
+  const int axis = static_cast<int>(step.attr(0));
+  return {place(g, axis, step.attr(1), step.shape(0)[axis])};
+}
+
 Grads broken(const Step& step, Var g) {
-  Grads grads = current.op->vjp(step, g);
+  Grads grads = rule(step, g);
   if (std::max(current.i, current.j) >= grads.size() || !grads[current.i].valid()) return grads;
   Var& at = grads[current.i];
   if (current.kind == Mutation::scale) at = at * (1 + 1e-6);
@@ -104,7 +111,7 @@ std::vector<Mutation> mutations(const OpRow& row) {
     for (const Tensor& t : tensors(sample)) in.push_back(tape.input(t));
     row.f(tape, in);
     for (std::uint32_t id = 0; id < tape.size(); ++id)
-      if (tape.op(id).vjp != nullptr)
+      if (tape.op(id).vjp != nullptr || tape.op(id).kind == Kind::slice)
         arities[&tape.op(id)] = std::max(arities[&tape.op(id)], tape.operands(id).size());
   }
   std::vector<Mutation> all;
