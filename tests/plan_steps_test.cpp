@@ -1,6 +1,7 @@
 // The steps of small models' plans, counted in their texts, since a lost fusion changes no number.
 #include <spool/spool.hpp>
 
+#include <functional>
 #include <string>
 
 #include "catch.hpp"
@@ -29,6 +30,24 @@ TEST_CASE("an unrolled LSTM: the products of all steps, and one for each weight'
         1);                                   // of both weights
   CHECK(count(text, "in lstm/l0/t=3") == 4);  // product and tiles, both ways
   CHECK(count(text, "copy") <= 1);            // the first state
+}
+
+TEST_CASE("steps of a sequence that is repeated, or a part of others, are read where they lie") {
+  const auto text = [](const std::function<Var(Tape&)>& xs) {
+    Tape tape;
+    const RnnCell cell(Init{.seed = 1}, 3, 4);
+    const auto [ys, last] = unroll(cell, xs(tape), tape.input(Tensor({2, 4})));
+    return tape.plan_text(Vars{ys});
+  };
+  const std::string whole = text([](Tape& t) { return t.input(Tensor({6, 2, 3})); });
+  const std::string repeated = text([](Tape& t) { return broadcast_to(t.input(Tensor({2, 3})), {6, 2, 3}); });
+  const std::string some = text([](Tape& t) { return slice(t.input(Tensor({6, 5, 3})), 1, 1, 3); });
+  for (const std::string& steps : {repeated, some}) {
+    INFO(steps);
+    CHECK(count(steps, "copy ") == 0);
+    CHECK(count(steps, "slice") == 0);
+    CHECK(count(steps, "\n") == count(whole, "\n"));
+  }
 }
 
 TEST_CASE("an unrolled GRU: a product and one step of tiles, both ways") {

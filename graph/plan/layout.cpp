@@ -30,9 +30,9 @@ std::optional<Layout> sliced(const Layout& w, std::int64_t outer, std::int64_t a
   } else if (outer == w.rows) {
     l.offset += begin * inner * w.step;
     l.cols = count * inner;
-  } else if (outer == 1 && inner % w.cols == 0) {
-    l.offset += begin * (inner / w.cols) * w.stride;
-    l.rows = count * (inner / w.cols);
+  } else if (outer == 1 && begin * inner % w.cols == 0 && count * inner % w.cols == 0) {
+    l.offset += begin * inner / w.cols * w.stride;
+    l.rows = count * inner / w.cols;
   } else {
     return std::nullopt;
   }
