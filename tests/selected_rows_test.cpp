@@ -104,3 +104,19 @@ TEST_CASE("an index that the table of a product does not have stops the run as i
     CHECK(said[0] == said[1]);
   }
 }
+
+TEST_CASE("an index of rows that no product adds is looked at all the same") {
+  for (const int last : {2, 7}) {
+    for (const char* passes : {"plain", ""}) {
+      INFO(last << " " << passes);
+      Tape tape({.dtype = DType::f64, .plan = passes});
+      const Var table = tape.input(wave({3, 5}, 1)), w = tape.input(wave({5, 5}, 2));
+      const Var selected = take_rows(table, tape.tokens({2, 2}, {0, 1, 2, last}));
+      const Var y = matmul(tanh(matmul(tape.input(wave({2, 5}, 3)), w)), w) + select(selected, 0, 0);
+      if (last == 2)
+        CHECK_NOTHROW(tape.run({y}));
+      else
+        CHECK_THROWS_WITH(tape.run({y}), Catch::Contains("index 7 at position 3 is outside 0..2"));
+    }
+  }
+}

@@ -276,15 +276,16 @@ class AddedSelections {
 
   void change() {
     for (const Id w : d_.wanted) state_[d_.root(w)] = needed;
-    bool any = false;
     for (const Id n : d_.order)
       for (std::uint32_t i = 0; i < d_.nodes[n].count; ++i) {
         const Id x = d_.root(d_.in(n)[i]);
         if (state_[x] == needed) continue;
         state_[x] = adds_rows(n, i, x) ? added : needed;
-        any |= state_[x] == added;
+        if (state_[x] == added) rows_[x].emplace_back(first_row(n), first_row(n) + rows(n));
       }
-    if (!any) return;
+    for (auto& [x, rows] : rows_)
+      if (!all_are(rows, x)) state_[x] = needed;
+    if (rows_.empty()) return;
     for (const Id n : d_.order)
       if (d_.nodes[n].role == Role::product && d_.nodes[n].count == 3)
         if (const Id x = d_.root(d_.in(n)[2]); state_[x] == added) read_by_index(n, x);
@@ -304,12 +305,25 @@ class AddedSelections {
            d_.layout(index).dense() && l.dense() && l.offset % cols == 0;
   }
 
+  std::int64_t rows(Id n) const { return d_.size(n) / product_cols(d_, n); }
+  // Of the selection, where n begins to add its rows.
+  std::int64_t first_row(Id n) const { return d_.layout(d_.in(n)[2]).offset / product_cols(d_, n); }
+
+  // Whether these are all rows of x: else some index would never be looked at, and might be wrong.
+  bool all_are(std::vector<std::pair<std::int64_t, std::int64_t>>& rows, Id x) const {
+    std::ranges::sort(rows);
+    std::int64_t next = 0;
+    for (const auto& [begin, end] : rows) {
+      if (begin > next) return false;
+      next = std::max(next, end);
+    }
+    return next == d_.size(d_.in(x)[1]);
+  }
+
   void read_by_index(Id n, Id x) {
-    const std::int64_t cols = product_cols(d_, n), rows = d_.size(n) / cols;
     const Layout index = d_.layout(d_.in(x)[1]);
-    const std::int64_t first = d_.layout(d_.in(n)[2]).offset / cols;
-    const Id view = d_.add_node(d_.nodes[d_.in(x)[1]].tape, Role::view, Shape{rows, 1}, {});
-    d_.set_layout(view, {index.root, index.offset + first, 1, rows, 0, 1});
+    const Id view = d_.add_node(d_.nodes[d_.in(x)[1]].tape, Role::view, Shape{rows(n), 1}, {});
+    d_.set_layout(view, {index.root, index.offset + first_row(n), 1, rows(n), 0, 1});
     const Id operands[] = {d_.in(n)[0], d_.in(n)[1], d_.in(x)[0], view};
     d_.set_operands(n, operands);
   }
@@ -317,6 +331,8 @@ class AddedSelections {
   enum State : std::uint8_t { unknown, added, needed };
   Draft& d_;
   std::vector<State> state_;  // of each node that is a selection
+  boost::unordered_flat_map<Id, std::vector<std::pair<std::int64_t, std::int64_t>>>
+      rows_;  // of a selection: those that products add, from .. to
 };
 
 }  // namespace
