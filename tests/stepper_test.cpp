@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <random>
+#include <vector>
 
 using namespace spool;
 
@@ -272,6 +273,9 @@ TEST_CASE("stepper: a number is taken as what it is") {
     CHECK(twice.step(std::size_t{7}).item() == 14);
     CHECK(twice.step(std::int64_t{-7}).item() == -14);
     CHECK(twice.step(true).item() == 2);
+    enum Word { first, second };
+    CHECK(twice.step(second).item() == 2);
+    CHECK(twice.step(std::vector<bool>{true}[0]).item() == 2);
     CHECK(std::isnan(twice.step(std::nan("")).item()));
     const std::int64_t large = (std::int64_t{1} << (dtype == DType::f32 ? 24 : 53)) + 1;
     CHECK(tape_error([&] {

@@ -41,9 +41,10 @@ class StepProgram {
   ~StepProgram();
 
   void expect_inputs(std::size_t given) const;
+  // Also what turns into a whole number by itself: an enumerator, an element of a std::vector<bool>.
   template <class N>
-  requires std::is_arithmetic_v<N>
-  void put(std::size_t i, N number) {
+  requires std::is_arithmetic_v<N> || requires(const N& n) { std::int64_t{n}; }
+  void put(std::size_t i, const N& number) {
     if constexpr (std::is_floating_point_v<N>) {
       const double value = number;
       put(i, std::span<const double>(&value, 1));
