@@ -5,31 +5,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "catch.hpp"
+#include "plan_difference.hpp"
 
 using namespace spool;
 
 namespace {
 
-Tensor wave(const Shape& shape, double phase) {
-  Tensor t(shape, DType::f64);
-  for (std::size_t i = 0; i < t.size(); ++i) t.set(i, std::sin(phase + 0.7 * static_cast<double>(i)));
-  return t;
-}
-
 // The gradients of so many weights and two biases of a sum over `steps` steps, of 37 rows each.
 Vars gradients(Tape& tape, int weights, int steps) {
   Vars params, out;
   for (int i = 0; i < weights; ++i)
-    params.push_back(tape.param(Param(fmt::format("w{}", i), wave({20, 3 + i}, i))));
-  for (int i = 0; i < 2; ++i) params.push_back(tape.param(Param(fmt::format("b{}", i), wave({20}, -i))));
+    params.push_back(tape.param(Param(fmt::format("w{}", i), numbers({20, 3 + i}, i))));
+  for (int i = 0; i < 2; ++i) params.push_back(tape.param(Param(fmt::format("b{}", i), numbers({20}, -i))));
   for (int t = 0; t < steps; ++t) {
     Var y = params[params.size() - 1] + params[params.size() - 2];
     for (int i = 0; i < weights; ++i) {
-      const Var x = tape.input(wave({37, 3 + i}, 10 * t + i), fmt::format("x{}_{}", t, i));
+      const Var x = tape.input(numbers({37, 3 + i}, 10 * t + i), fmt::format("x{}_{}", t, i));
       y = y + matmul(x, transpose(params[static_cast<std::size_t>(i)]));
     }
     out.push_back(sum(tanh(y)));
@@ -58,10 +52,10 @@ TEST_CASE("weights and biases whose gradients are sums over the same rows get th
 
 TEST_CASE("sums over rows that begin at one address, in two orders") {
   const auto record = [](Tape& tape) {
-    const Var x = tape.input(wave({4, 16}, 0));
+    const Var x = tape.input(numbers({4, 16}, 0));
     const auto sums = [&](Var a, Var b) {  // of the rows of a and b, in either order
       const auto product = [&](Var rows, double phase) {
-        return matmul(transpose(rows), tape.input(wave({rows.shape()[0], 5}, phase)));
+        return matmul(transpose(rows), tape.input(numbers({rows.shape()[0], 5}, phase)));
       };
       const Var first = product(a, 1), second = product(b, 2);
       return first + second;
@@ -87,23 +81,16 @@ TEST_CASE("gradients that are made in one step, more than a step takes, by one t
   for (const int weights : {1, 2, 4, 5, 9}) {
     INFO(weights);
     Tape plain({.dtype = DType::f64, .plan = "plain"});
-    std::vector<std::vector<double>> expected;
-    const Vars plain_wanted = gradients(plain, weights, 3);
-    plain.run(plain_wanted);
-    for (const Var g : plain_wanted) expected.push_back(plain.read(g).doubles());
-    std::vector<std::vector<double>> first;
+    const Values expected = values(plain, gradients(plain, weights, 3));
+    Values first;
     for (const int threads : {1, 2}) {
       set_threads(threads);
       Tape tape({.dtype = DType::f64});
       const Vars wanted = gradients(tape, weights, 3);
       CHECK(long_products(tape, wanted) == static_cast<std::size_t>(weights + 3) / 4);
-      tape.run(wanted);
+      const Values got = values(tape, wanted);
       CHECK(tape.run_stats().fallbacks == 0);
-      std::vector<std::vector<double>> got;
-      for (const Var g : wanted) got.push_back(tape.read(g).doubles());
-      for (std::size_t i = 0; i < got.size(); ++i)
-        for (std::size_t j = 0; j < got[i].size(); ++j)
-          CHECK(got[i][j] == Approx(expected[i][j]).epsilon(1e-12).margin(1e-12));
+      check_close(got, expected);
       if (threads == 1) first = got;
       CHECK(got == first);
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <vector>
 
 #include "catch.hpp"
 
@@ -42,6 +43,26 @@ inline double difference(Tape& tape, const Vars& wanted, Tape& other, const Vars
   tape.run(wanted);
   other.run(same);
   return difference_read(tape, wanted, other, same, least);
+}
+
+using Values = std::vector<std::vector<double>>;
+
+/// Runs, and gives all elements of each.
+inline Values values(Tape& tape, const Vars& wanted) {
+  tape.run(wanted);
+  Values all;
+  for (const Var v : wanted) all.push_back(tape.read(v).doubles());
+  return all;
+}
+
+/// Element by element, which is stricter than difference().
+inline void check_close(const Values& got, const Values& expected) {
+  REQUIRE(got.size() == expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    REQUIRE(got[i].size() == expected[i].size());
+    for (std::size_t j = 0; j < got[i].size(); ++j)
+      CHECK(got[i][j] == Approx(expected[i][j]).epsilon(rounding).margin(rounding));
+  }
 }
 
 using Recording = std::function<Vars(Tape&)>;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "catch.hpp"
+#include "plan_difference.hpp"
 
 using namespace spool;
 
@@ -13,11 +14,6 @@ namespace {
 
 constexpr std::int64_t rows = 600, width = 24;
 
-Tensor wave(const Shape& shape, double phase) {
-  Tensor t(shape, DType::f64);
-  for (std::size_t i = 0; i < t.size(); ++i) t.set(i, std::sin(phase + 0.7 * static_cast<double>(i)));
-  return t;
-}
 Tensor indices(std::int64_t n, std::int64_t of) {
   Tensor t({n}, DType::f64);
   for (std::int64_t i = 0; i < n; ++i) t.set(static_cast<std::size_t>(i), static_cast<double>(i * 7 % of));
@@ -30,9 +26,9 @@ struct Model {
 };
 // Two products that each add half of what was selected; `other` also reads the selection itself.
 Model model(Tape& tape, bool other) {
-  const Var table = tape.param(Param("table", wave({11, width}, 1)));
-  const Var w = tape.param(Param("w", wave({5, width}, 2)));
-  const Var x = matmul(tape.input(wave({rows, 3}, 3), "x"), tape.param(Param("v", wave({3, 5}, 4))));
+  const Var table = tape.param(Param("table", numbers({11, width}, 1)));
+  const Var w = tape.param(Param("w", numbers({5, width}, 2)));
+  const Var x = matmul(tape.input(numbers({rows, 3}, 3), "x"), tape.param(Param("v", numbers({3, 5}, 4))));
   const Var index = tape.input(indices(rows, 11), "index");
   const Var selected = take_rows(table, index);
   Vars halves;
@@ -47,13 +43,6 @@ Model model(Tape& tape, bool other) {
   return {index, y, wanted};
 }
 
-std::vector<std::vector<double>> values(Tape& tape, const Vars& wanted) {
-  tape.run(wanted);
-  std::vector<std::vector<double>> all;
-  for (const Var v : wanted) all.push_back(tape.read(v).doubles());
-  return all;
-}
-
 }  // namespace
 
 TEST_CASE("products add selected rows straight from their table, unless others read these as well") {
@@ -61,7 +50,7 @@ TEST_CASE("products add selected rows straight from their table, unless others r
     INFO(other);
     Tape plain({.dtype = DType::f64, .plan = "plain"});
     const auto expected = values(plain, model(plain, other).wanted);
-    std::vector<std::vector<double>> first;
+    Values first;
     for (const int threads : {1, 2, 3}) {
       set_threads(threads);
       Tape tape(DType::f64);
@@ -72,9 +61,7 @@ TEST_CASE("products add selected rows straight from their table, unless others r
       CHECK((text.find("take_rows") != std::string::npos) == other);
       const auto got = values(tape, m.wanted);
       CHECK(tape.run_stats().fallbacks == 0);
-      for (std::size_t i = 0; i < got.size(); ++i)
-        for (std::size_t j = 0; j < got[i].size(); ++j)
-          CHECK(got[i][j] == Approx(expected[i][j]).epsilon(1e-12).margin(1e-12));
+      check_close(got, expected);
       if (threads == 1) first = got;
       CHECK(got == first);
     }
@@ -110,9 +97,9 @@ TEST_CASE("an index of rows that no product adds is looked at all the same") {
     for (const char* passes : {"plain", ""}) {
       INFO(last << " " << passes);
       Tape tape({.dtype = DType::f64, .plan = passes});
-      const Var table = tape.input(wave({3, 5}, 1)), w = tape.input(wave({5, 5}, 2));
+      const Var table = tape.input(numbers({3, 5}, 1)), w = tape.input(numbers({5, 5}, 2));
       const Var selected = take_rows(table, tape.tokens({2, 2}, {0, 1, 2, last}));
-      const Var y = matmul(tanh(matmul(tape.input(wave({2, 5}, 3)), w)), w) + select(selected, 0, 0);
+      const Var y = matmul(tanh(matmul(tape.input(numbers({2, 5}, 3)), w)), w) + select(selected, 0, 0);
       if (last == 2)
         CHECK_NOTHROW(tape.run({y}));
       else
