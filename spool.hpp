@@ -25,8 +25,13 @@
 #include <spool/io/text_batches.hpp>
 #include <spool/io/vocabulary.hpp>
 #include <spool/layers/activation.hpp>
+#include <spool/layers/attention.hpp>
+#include <spool/layers/attention_cells.hpp>
 #include <spool/layers/cell.hpp>
 #include <spool/layers/checkpoint.hpp>
+#include <spool/layers/conv.hpp>
+#include <spool/layers/decode.hpp>
+#include <spool/layers/decode_stepper.hpp>
 #include <spool/layers/embedding.hpp>
 #include <spool/layers/gru_cell.hpp>
 #include <spool/layers/init.hpp>
@@ -36,6 +41,7 @@
 #include <spool/layers/rnn_cell.hpp>
 #include <spool/layers/segments.hpp>
 #include <spool/layers/sum_over_time.hpp>
+#include <spool/layers/token_decoder.hpp>
 #include <spool/layers/truncated_bptt.hpp>
 #include <spool/layers/unroll.hpp>
 #include <spool/layers/wrap.hpp>
@@ -60,4 +66,6 @@
 #include <spool/optim/schedule.hpp>
 #include <spool/optim/trainer.hpp>
 #include <spool/optim/update_rule.hpp>
+#include <spool/verify/bleu.hpp>
+#include <spool/verify/error_rate.hpp>
 #include <spool/verify/grad_check.hpp>
