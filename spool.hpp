@@ -24,6 +24,7 @@
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
 #include <spool/io/vocabulary.hpp>
+#include <spool/io/word_vocabulary.hpp>
 #include <spool/layers/activation.hpp>
 #include <spool/layers/attention.hpp>
 #include <spool/layers/attention_cells.hpp>
