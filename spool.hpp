@@ -15,6 +15,7 @@
 #include <spool/io/checkpoint.hpp>
 #include <spool/io/csv.hpp>
 #include <spool/io/heat_map.hpp>
+#include <spool/io/idx.hpp>
 #include <spool/io/length_batches.hpp>
 #include <spool/io/log_mel.hpp>
 #include <spool/io/params.hpp>
@@ -23,6 +24,7 @@
 #include <spool/io/split.hpp>
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
+#include <spool/io/ts_file.hpp>
 #include <spool/io/vocabulary.hpp>
 #include <spool/io/word_vocabulary.hpp>
 #include <spool/layers/activation.hpp>

@@ -475,6 +475,18 @@ const std::vector<Mistake> file_mistakes{
        bytes[16] ^= 1;  // in the header
        read_png(Scratch().file("cat.png", bytes));
      }},
+    {"An IDX file that can't be read", [] { read_idx(Scratch().file("images.idx", "PK\x03\x04")); }},
+    {"An IDX file that can't be read",
+     [] {
+       using namespace std::string_literals;
+       read_idx(Scratch().file("images.idx", "\0\0\x08\2\0\0\0\2\0\0\0\4abcde"s));
+     }},
+    {"Time series that contradict themselves",
+     [] { read_ts(Scratch().file("vowels.ts", "@classLabel true a b\n@data\n1,2:3,4:c\n")); }},
+    {"Time series that contradict themselves",
+     [] { read_ts(Scratch().file("vowels.ts", "@classLabel true a b\n@data\n1:3:a\n1,2:3:a\n")); }},
+    {"Time series that contradict themselves",
+     [] { read_ts(Scratch().file("vowels.ts", "@classLabel true a b\n@data\n1,2:3,?:a\n")); }},
     {"A symbol that is not in the vocabulary",
      [] { Vocabulary("helo").encode("hell\xC3\xB6", "input.txt"); }},
 };
