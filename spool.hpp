@@ -70,5 +70,6 @@
 #include <spool/optim/trainer.hpp>
 #include <spool/optim/update_rule.hpp>
 #include <spool/verify/bleu.hpp>
+#include <spool/verify/confusion.hpp>
 #include <spool/verify/error_rate.hpp>
 #include <spool/verify/grad_check.hpp>
