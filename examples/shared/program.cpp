@@ -1,0 +1,255 @@
+#include "program.hpp"
+
+#include "any_recurrent.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <new>
+
+namespace examples {
+
+namespace {
+
+std::string text(const po::variable_value& v) {
+  if (const auto* s = boost::any_cast<std::string>(&v.value())) return *s;
+  if (const auto* i = boost::any_cast<int>(&v.value())) return fmt::format("{}", *i);
+  if (const auto* i = boost::any_cast<std::int64_t>(&v.value())) return fmt::format("{}", *i);
+  if (const auto* u = boost::any_cast<std::uint64_t>(&v.value())) return fmt::format("{}", *u);
+  return fmt::format("{}", boost::any_cast<double>(v.value()));
+}
+
+}  // namespace
+
+void require_one_of(const std::string& option, const std::string& value,
+                    const std::vector<std::string>& choices) {
+  require(std::ranges::find(choices, value) != choices.end(),
+          fmt::format("--{} {} is none of {}", option, value, fmt::join(choices, ", ")));
+}
+
+Program::Program(About about) : about_(std::move(about)) {
+  Recipe& r = about_.recipe;
+  auto learnt = learnt_.add_options();
+  const auto count = [&](const char* option, std::int64_t& value, const char* what) {
+    if (value > 0) learnt(option, po::value(&value)->default_value(value), what);
+  };
+  if (!r.cell.empty()) learnt("cell", po::value(&r.cell)->default_value(r.cell), "rnn, lstm or gru");
+  count("hidden", r.hidden, "units in each layer and direction");
+  count("layers", r.layers, "recurrent layers");
+  count("embed", r.embed, "size of a symbol's vector");
+  count("batch", r.batch, "examples in a batch");
+  learnt("lr", po::value(&r.lr)->default_value(r.lr, fmt::format("{}", r.lr)), "learning rate");
+  learnt("dropout", po::value(&r.dropout)->default_value(r.dropout, fmt::format("{}", r.dropout)),
+         "share of values dropped");
+  learnt("seed", po::value(&seed_)->default_value(1), "decides weights, dropout and the order of examples");
+  auto run = run_.add_options();
+  run("data", po::value(&data_)->default_value(""), "directory of the data; without it a small task");
+  run("model", po::value(&directory_)->default_value(about_.name + "_model"), "directory of the model");
+  run("epochs", po::value(&about_.epochs)->default_value(about_.epochs), "times through the training part");
+  run("patience", po::value(&patience_)->default_value(0),
+      "stop after so many validations that are no better; 0: never");
+  run("minutes", po::value(&minutes_)->default_value(0.0, "0"), "stop after this long; 0: no bound");
+  run("resume", po::bool_switch(&resume_), "go on with the training in --model");
+  run("save-every", po::value(&save_every_)->default_value(0), "steps between saves; 0: each validation");
+  run("log", po::value(&log_)->default_value(""), "append JSON lines to this file");
+  run("threads", po::value(&threads_)->default_value(2), "threads; they change no result");
+}
+
+int Program::run(int argc, char** argv, const std::function<int()>& body) {
+  try {
+    parse(argc, argv);
+    if (verb_.empty()) return 0;  // help was asked for
+    check();
+    spool::set_threads(threads_);
+    return body();
+  } catch (const UsageError& e) {
+    fmt::print(stderr, "{}: {}\n", about_.name, e.what);
+    return 2;
+  } catch (const po::error& e) {
+    fmt::print(stderr, "{}: {}\n", about_.name, e.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "{}: not enough memory; choose smaller sizes\n", about_.name);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}: {}\n", about_.name, e.what());
+  }
+  return 1;
+}
+
+void Program::parse(int argc, char** argv) {
+  po::options_description named, all;
+  named.add_options()("help,h", "this text");
+  named.add(learnt_).add(run_);
+  if (!used_.options().empty()) named.add(used_);
+  std::vector<std::string> all_words;
+  all.add(named).add_options()("words", po::value(&all_words));
+  po::positional_options_description positional;
+  positional.add("words", -1);
+
+  po::variables_map values;
+  po::store(po::command_line_parser(argc, argv).options(all).positional(positional).run(), values);
+  if (values.count("help")) {
+    std::cout << about_.purpose << named;
+    return;
+  }
+  if (values.count("words")) words_ = values["words"].as<std::vector<std::string>>();
+  const std::string choices = fmt::format("{}", fmt::join(about_.verbs, ", "));
+  require(!words_.empty(), fmt::format("say what to do: {} (or --help)", choices));
+  verb_ = words_.front();
+  words_.erase(words_.begin());
+  require(std::ranges::find(about_.verbs, verb_) != about_.verbs.end(),
+          fmt::format("'{}' is none of {}", verb_, choices));
+  resume_ = values["resume"].as<bool>();
+  directory_ = values["model"].as<std::string>();
+  require(!directory_.empty(), "--model must name a directory");
+  if (verb_ != "train" || resume_) parse_kept(all, values);
+  po::notify(values);
+  for (const auto& option : learnt_.options()) {
+    const std::string name = option->long_name();
+    options_[name] = kept_.contains(name) ? kept_[name] : text(values[name]);
+  }
+}
+
+void Program::check() const {
+  const Recipe& r = recipe();
+  if (!r.cell.empty()) require_one_of("cell", r.cell, AnyRecurrent::cells());
+  for (const auto& [option, value] : {std::pair{"hidden", r.hidden},
+                                      {"layers", r.layers},
+                                      {"embed", r.embed},
+                                      {"batch", r.batch},
+                                      {"epochs", about_.epochs},
+                                      {"threads", std::int64_t{threads_}}})
+    require(value >= 1 || !options_.contains(option),
+            fmt::format("--{} must be at least 1, not {}", option, value));
+  require(r.lr > 0 && std::isfinite(r.lr), fmt::format("--lr must be above 0 and finite, not {}", r.lr));
+  require(r.dropout >= 0 && r.dropout < 1, fmt::format("--dropout must lie in [0, 1), not {}", r.dropout));
+}
+
+// Fills in the options that the model keeps; one on the command line must not contradict them. Only training
+// is bound to the seed.
+void Program::parse_kept(const po::options_description& all, po::variables_map& values) {
+  kept_ = spool::load_checkpoint(file(verb_ == "train" ? "last.safetensors" : "best.safetensors")).model;
+  std::vector<std::string> words;
+  for (const auto& option : learnt_.options()) {
+    const std::string name = option->long_name();
+    const auto found = kept_.find(name);
+    if (found == kept_.end())
+      throw spool::FileError(fmt::format("{}: holds no model of {}", directory_, about_.name));
+    if (!found->second.empty()) words.push_back(fmt::format("--{}={}", name, found->second));
+    const bool free = name == "seed" && verb_ != "train";
+    require(values[name].defaulted() || free || text(values[name]) == found->second,
+            fmt::format("--{} {} differs from the model's {}; leave it out, or train another --model", name,
+                        text(values[name]), found->second));
+  }
+  po::store(po::command_line_parser(words).options(all).run(), values);
+}
+
+const std::string& Program::fact(const std::string& name) const {
+  const auto found = kept_.find(name);
+  if (found == kept_.end())
+    throw spool::FileError(
+        fmt::format("{}: holds no model of {}: it has no {}", directory_, about_.name, name));
+  return found->second;
+}
+
+spool::ModelDescription Program::description() const {
+  spool::ModelDescription all = options_;
+  for (const auto& [name, value] : facts_) all[name] = value;
+  all["program"] = about_.name;
+  return all;
+}
+
+int Program::fit(const spool::Params& params, std::vector<std::int64_t> lengths, const Step& step,
+                 const spool::Trainer::Validation& validate, const FitOptions& how) const {
+  const spool::LengthBatches batches(std::move(lengths), {.size = recipe().batch, .seed = seed_});
+  spool::Adam adam(params, {.lr = recipe().lr});
+  spool::TrainerOptions options = training();
+  options.clip = 1;
+  options.maximize = how.maximize;
+  options.loss_unit = how.loss_unit;
+  options.schedule = spool::cosine({.steps = options.epochs * static_cast<std::int64_t>(batches.size())});
+  return finish(spool::Trainer(adam, options).fit(batches, step, validate));
+}
+
+spool::TrainerOptions Program::training() const {
+  spool::TrainerOptions options;
+  options.epochs = about_.epochs;
+  options.minutes = minutes_;
+  options.patience = patience_;
+  options.tape.seed = seed_;
+  options.directory = directory_;
+  options.resume = resume_;
+  options.save_every = save_every_;
+  options.model = description();
+  options.log = log_;
+  return options;
+}
+
+int Program::finish(const spool::TrainResult& result) const {
+  if (result.interrupted)
+    fmt::print("stopped after step {}; to go on: {} train --resume --model {}\n", result.steps, about_.name,
+               directory_);
+  else if (std::isfinite(result.best))
+    fmt::print("best after step {}: {:.4f}; curve in {}\n", result.best_step, result.best, file("loss.svg"));
+  return result.interrupted ? 130 : 0;
+}
+
+void Program::restore(const spool::Params& params) const {
+  spool::ModelDescription expected = kept_;
+  for (const auto& [name, value] : description()) expected[name] = value;
+  spool::restore(params, spool::load_checkpoint(file("best.safetensors"), expected).state.part("model"));
+}
+
+void fit_quietly(const spool::Params& params, std::vector<std::int64_t> lengths, const Step& step,
+                 std::int64_t epochs, double lr) {
+  const spool::LengthBatches batches(std::move(lengths), {.size = 32, .seed = 1});
+  spool::Adam adam(params, {.lr = lr});
+  spool::TrainerOptions options;
+  options.epochs = epochs;
+  options.progress = false;
+  options.clip = 1;
+  options.schedule = spool::cosine({.steps = epochs * static_cast<std::int64_t>(batches.size())});
+  spool::Trainer(adam, options).fit(batches, step);
+}
+
+double total_loss(std::vector<std::int64_t> lengths, const Step& sum) {
+  const spool::LengthBatches batches(std::move(lengths), {.size = 128, .shuffle = false});
+  spool::Tape tape;
+  double total = 0;
+  for (std::uint64_t n = 0; n < batches.size(); ++n) {
+    tape.clear();
+    total += tape.value(sum(tape, batches.at(n)));
+  }
+  return total;
+}
+
+std::vector<std::filesystem::path> files_in(const std::string& folder, const std::string& extension) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.path().extension() == extension) files.push_back(entry.path());
+  if (error) throw spool::FileError(fmt::format("{}: {}", folder, error.message()));
+  if (files.empty()) throw spool::FileError(fmt::format("{}: holds no {} files", folder, extension));
+  std::ranges::sort(files);
+  return files;
+}
+
+void print_table(const std::vector<std::string>& heads, const std::vector<Row>& rows, int decimals) {
+  std::size_t name = heads.front().size();
+  for (const Row& row : rows) name = std::max(name, row.name.size());
+  std::string line = fmt::format("{:<{}}", heads.front(), name);
+  for (std::size_t i = 1; i < heads.size(); ++i) line += fmt::format("  {:>8}", heads[i]);
+  fmt::print("{}\n", line);
+  for (const Row& row : rows) {
+    line = fmt::format("{:<{}}", row.name, name);
+    for (std::size_t i = 0; i < row.values.size(); ++i)
+      line += fmt::format("  {:>{}.{}f}", row.values[i], std::max<std::size_t>(8, heads.at(i + 1).size()),
+                          decimals);
+    fmt::print("{}\n", line);
+  }
+}
+
+}  // namespace examples

@@ -1,0 +1,136 @@
+// What the example programs share: a command line with verbs, options that are kept with the model, and
+// mistakes of the user on one line. It is no part of the library.
+//
+//   Program program({.name = "names", .purpose = "...", .verbs = {"train", "eval", "sample"}});
+//   program.learnt()("pairs", po::value(&pairs)->default_value(64), "pairs of ... to make");
+//   return program.run(argc, argv, [&] { ... program.verb() ... });
+#pragma once
+
+#include <spool/spool.hpp>
+
+#include <boost/program_options.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace examples {
+
+namespace po = boost::program_options;
+
+/// A command line that can't be followed. The program prints it and exits with 2.
+struct UsageError {
+  std::string what;
+};
+inline void require(bool holds, const std::string& what) {
+  if (!holds) throw UsageError{what};
+}
+/// UsageError unless the value is one of those.
+void require_one_of(const std::string& option, const std::string& value,
+                    const std::vector<std::string>& choices);
+
+/// What models of all programs are made with; options of the same names. A program has no option for what is
+/// empty or 0 in its defaults, but for the dropout.
+struct Recipe {
+  std::string cell = "gru";
+  std::int64_t hidden = 64, layers = 1;
+  std::int64_t embed = 32;  ///< size of a symbol's vector
+  std::int64_t batch = 32;
+  double lr = 3e-3, dropout = 0.2;
+};
+
+struct About {
+  std::string name, purpose;
+  std::vector<std::string> verbs;  ///< "train" among them
+  std::int64_t epochs = 10;
+  Recipe recipe = {};  ///< the defaults
+};
+
+/// The loss of the chosen examples.
+using Step = std::function<spool::Var(spool::Tape&, std::span<const std::size_t> chosen)>;
+
+struct FitOptions {
+  bool maximize = false;  ///< larger metrics are better
+  std::string loss_unit = {};
+};
+
+class Program {
+ public:
+  explicit Program(About about);
+
+  /// Adds options that decide what is learnt. The model keeps them: --resume and the other verbs need only
+  /// --model, and options that contradict it are refused.
+  po::options_description_easy_init learnt() { return learnt_.add_options(); }
+  /// Adds options of how it is used.
+  po::options_description_easy_init used() { return used_.add_options(); }
+
+  /// The command line is read, what the model keeps is filled in, and the body is run. Gives the exit code:
+  /// the body's; 2 for a UsageError, 1 for other errors, each told on one line; 0 after --help.
+  int run(int argc, char** argv, const std::function<int()>& body);
+
+  const std::string& verb() const { return verb_; }
+  bool trains() const { return verb_ == "train"; }
+  const std::vector<std::string>& words() const { return words_; }  ///< what follows the verb
+  const std::string& data() const { return data_; }                 ///< --data DIR; empty without
+  const Recipe& recipe() const { return about_.recipe; }
+  std::uint64_t seed() const { return seed_; }
+  spool::Init init() const { return {.seed = seed_}; }
+  /// A file in the model's directory.
+  std::string file(const std::string& name) const { return directory_ + "/" + name; }
+
+  /// What the model knows of its data, such as its vocabulary: kept with it, and refused where it differs.
+  void fact(const std::string& name, const std::string& value) { facts_[name] = value; }
+  /// A fact that the model keeps. Not for training anew.
+  const std::string& fact(const std::string& name) const;
+
+  /// Trains as the command line says, with Adam, the norm of the gradients at most 1, and a rate that falls
+  /// to 0 as a cosine; examples of about one length come together. Gives the exit code.
+  int fit(const spool::Params& params, std::vector<std::int64_t> lengths, const Step& step,
+          const spool::Trainer::Validation& validate, const FitOptions& options = {}) const;
+  /// The parts of fit(), for programs that train in another way.
+  spool::TrainerOptions training() const;
+  int finish(const spool::TrainResult& result) const;
+
+  /// The model's best weights. FileError where its options or facts differ.
+  void restore(const spool::Params& params) const;
+
+ private:
+  void parse(int argc, char** argv);
+  void parse_kept(const po::options_description& all, po::variables_map& values);
+  void check() const;
+  spool::ModelDescription description() const;
+
+  About about_;
+  po::options_description learnt_{"What is learnt (kept with the model)"}, run_{"How far, and where to"},
+      used_{"Use"};
+  std::string verb_, data_, directory_, log_;
+  std::vector<std::string> words_;
+  std::uint64_t seed_ = 1;
+  std::int64_t save_every_ = 0;
+  int patience_ = 0, threads_ = 0;
+  double minutes_ = 0;
+  bool resume_ = false;
+  spool::ModelDescription options_, kept_, facts_;  // the learnt options, all that a model read keeps
+};
+
+/// The same for a baseline, silently and with nothing kept: so many epochs, in batches of 32.
+void fit_quietly(const spool::Params& params, std::vector<std::int64_t> lengths, const Step& step,
+                 std::int64_t epochs = 15, double lr = 3e-3);
+
+/// The sum over all examples of what `sum` gives for some of them.
+double total_loss(std::vector<std::int64_t> lengths, const Step& sum);
+
+/// The files of a folder that end so, sorted. FileError when there are none.
+std::vector<std::filesystem::path> files_in(const std::string& folder, const std::string& extension);
+
+/// "name  value  value", one row below the other, under their heads; values with so many decimals.
+struct Row {
+  std::string name;
+  std::vector<double> values;
+};
+void print_table(const std::vector<std::string>& heads, const std::vector<Row>& rows, int decimals = 4);
+
+}  // namespace examples
