@@ -24,6 +24,7 @@
 #include <spool/io/split.hpp>
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
+#include <spool/io/trees.hpp>
 #include <spool/io/ts_file.hpp>
 #include <spool/io/vocabulary.hpp>
 #include <spool/io/word_vocabulary.hpp>

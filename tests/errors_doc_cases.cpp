@@ -466,6 +466,8 @@ const std::vector<Mistake> file_mistakes{
     {"A column that is not there, or no numbers", [] { prices("7").texts("close"); }},
     {"A column that is not there, or no numbers", [] { prices("n/a").numbers(closing); }},
     {"A column that is not there, or no numbers", [] { prices("").numbers(closing); }},
+    {"Brackets that are no tree", [] { read_trees(Scratch().file("train.txt", "(3 good)\n(4 (3 very)")); }},
+    {"Brackets that are no tree", [] { read_trees(Scratch().file("train.txt", "(4 very good)\n")); }},
     {"Sound that can't be read", [] { read_sound(20, 50); }},
     {"Sound that can't be read", [] { read_sound(0, 44); }},
     {"A picture that can't be read", [] { read_png(Scratch().file("cat.png", "\xFF\xD8\xFF")); }},
