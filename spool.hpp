@@ -18,6 +18,7 @@
 #include <spool/io/idx.hpp>
 #include <spool/io/length_batches.hpp>
 #include <spool/io/log_mel.hpp>
+#include <spool/io/midi.hpp>
 #include <spool/io/params.hpp>
 #include <spool/io/png.hpp>
 #include <spool/io/safetensors.hpp>
