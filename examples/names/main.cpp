@@ -84,12 +84,9 @@ Names read_names(const std::string& directory, const std::string& task) {
 }
 
 SequenceModel writer(const Program& program, std::int64_t V) {
+  const Recipe& recipe = program.recipe();
   return {program.init(),
-          {.recipe = program.recipe(),
-           .symbols = V,
-           .classes = V,
-           .bidirectional = false,
-           .pooling = Pooling::none}};
+          {.recipe = recipe, .symbols = V, .classes = V, .bidirectional = false, .pooling = Pooling::none}};
 }
 
 // What is read of the names of a part: the line end before the name, and the one after it.

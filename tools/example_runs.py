@@ -1,0 +1,57 @@
+"""What tools/examples runs: a row of SMALL for every program in examples/, and rows of FULL for those on real data.
+
+In commands MODEL stands for a fresh directory, DATA for that of --data, SEED for each seed in turn. The last command
+of a row shows the results.
+"""
+import dataclasses
+
+
+@dataclasses.dataclass
+class Bound:
+    """A number that the output shows (the pattern's group), and how bad it may be at most."""
+    what: str
+    pattern: str
+    at_most: float = float("inf")
+    at_least: float = float("-inf")
+
+    def holds(self, value):
+        return self.at_least <= value <= self.at_most
+
+    def text(self):
+        return f"at most {self.at_most:g}" if self.at_most < float("inf") else f"at least {self.at_least:g}"
+
+
+@dataclasses.dataclass
+class Run:
+    """Commands one after the other, without the program's name."""
+    name: str
+    commands: list
+    bounds: list = dataclasses.field(default_factory=list)
+    pictures: list = dataclasses.field(default_factory=list)  # files in the model's directory, for the docs
+
+
+# Bounds are what was seen with a few seeds and some room; beside each, what is reached without a network.
+SMALL = {
+    "char_lm": [
+        Run("char_lm", ["train --steps 800 --hidden 64 --layers 1 --batch 20 --lr 0.01 --checkpoint MODEL",
+                        "eval --checkpoint MODEL"],
+            [Bound("nats per character", r"test loss ([\d.]+)", at_most=2.2)]),  # frequencies of characters: 3.49
+    ],
+    "names": [
+        Run("names, writing", ["train --model MODEL --epochs 6", "sample --model MODEL --count 3", "eval --model MODEL"],
+            [Bound("nats per character", r"gru +([\d.]+)", at_most=1.3)]),  # pairs of characters: 1.71
+        Run("names, classes",
+            ["train --task classify --model MODEL --epochs 3", "classify --model MODEL tavikoshi", "eval --model MODEL"],
+            [Bound("balanced accuracy", r"gru +[\d.]+ +([\d.]+)", at_least=0.95)]),  # the most frequent class: 0.25
+    ],
+}
+
+# The name of a run marks its place in docs/examples/NAME.md: <!-- results: NAME --> and <!-- end of results -->.
+# Bounds are those that the program must hold with every seed.
+FULL = {
+    "names": [
+        Run("generate", ["train --task generate --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"]),
+        Run("classify", ["train --task classify --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
+            pictures=["confusion.svg"]),
+    ],
+}
