@@ -45,6 +45,7 @@
 #include <spool/layers/recurrent.hpp>
 #include <spool/layers/rnn_cell.hpp>
 #include <spool/layers/segments.hpp>
+#include <spool/layers/seq2seq_decoder.hpp>
 #include <spool/layers/sum_over_time.hpp>
 #include <spool/layers/token_decoder.hpp>
 #include <spool/layers/truncated_bptt.hpp>

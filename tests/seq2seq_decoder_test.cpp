@@ -1,0 +1,149 @@
+// Seq2SeqDecoder: what the search says of a hypothesis is what teacher forcing says of it, with any attention
+// and cell; padding changes nothing; every parameter takes part.
+#include <spool/spool.hpp>
+
+#include <cmath>
+
+#include "catch.hpp"
+#include "error_text.hpp"
+
+using namespace spool;
+
+namespace {
+
+constexpr std::int64_t V = 6, E = 4, H = 4, Z = 3, S = 3;
+constexpr int begin = 1, end = 2;
+
+Seq2SeqDecoderOptions options_with(std::optional<Score> attention) {
+  return {.vocabulary = V, .embed = 3, .hidden = H, .memory = E, .summary = Z, .attention = attention};
+}
+
+// Weights large enough for distributions far from even.
+template <class C>
+Seq2SeqDecoder<C> decoder_with(std::optional<Score> attention) {
+  Seq2SeqDecoder<C> decoder({.seed = 3, .dtype = DType::f64}, options_with(attention));
+  std::uint32_t stream = 0;
+  for (Param p : decoder.parameters()) {
+    Philox random(5, ++stream);
+    p.assign(Tensor(p.shape(), fill::normal(0, 1)(p.shape(), random)));
+  }
+  return decoder;
+}
+
+Var drawn(Tape& tape, const Shape& shape, std::uint32_t stream) {
+  Philox random(7, stream);
+  return tape.input(Tensor(shape, fill::normal(0, 1)(shape, random)).to(DType::f64));
+}
+
+// Two sequences, the second of two steps; what lies past its end is `past` more than a normal number.
+template <class C>
+typename Seq2SeqDecoder<C>::Source source_of(Tape& tape, const Seq2SeqDecoder<C>& decoder, double past = 0) {
+  const Var places = drawn(tape, {S, 2, E}, 1);
+  std::vector<double> more(S * 2 * E);
+  for (std::size_t i = (2 * 2 + 1) * E; i < more.size(); ++i) more[i] = past;
+  const Var shift = tape.input(Tensor({S, 2, E}, std::span<const double>(more)).to(DType::f64));
+  return decoder.source(places + shift, drawn(tape, {2, Z}, 2), tape.tokens({2}, {3, 2}));
+}
+
+// log P of what was written, by teacher forcing of the whole batch.
+template <class C>
+double log_prob(const Seq2SeqDecoder<C>& decoder, const Hypothesis& h, std::size_t row) {
+  Tape tape(DType::f64);
+  std::vector<int> out = h.tokens, both;
+  if (h.ended) out.push_back(end);
+  for (std::size_t t = 0; t < out.size(); ++t) both.insert(both.end(), 2, t == 0 ? begin : out[t - 1]);
+  const Var scores = decoder(tape.tokens({std::ssize(out), 2}, both), source_of(tape, decoder));
+  const Tensor log_p = tape.read(select(log_softmax(scores), 1, static_cast<std::int64_t>(row)));
+  double sum = 0;
+  for (std::size_t t = 0; t < out.size(); ++t) sum += log_p.at(t * V + static_cast<std::size_t>(out[t]));
+  return sum;
+}
+
+const std::vector<std::optional<Score>> kinds{std::nullopt, Score::additive, Score::general, Score::dot};
+
+template <class C>
+void check_search() {
+  for (const auto& kind : kinds) {
+    const auto decoder = decoder_with<C>(kind);
+    Tape tape(DType::f64);
+    const auto source = source_of(tape, decoder);
+    const auto found = decode_beam(decoder.stepper(source, 3), 2,
+                                   {.begin = begin, .end = end, .max_length = 5}, {.width = 3, .best = 3});
+    const auto greedy =
+        decode_greedy(decoder.stepper(source), 2, {.begin = begin, .end = end, .max_length = 5});
+    for (std::size_t row = 0; row < 2; ++row) {
+      for (const Hypothesis& h : found[row]) CHECK(std::abs(h.log_prob - log_prob(decoder, h, row)) < 1e-9);
+      CHECK(std::abs(greedy[row].log_prob - log_prob(decoder, greedy[row], row)) < 1e-9);
+      CHECK(found[row][0].log_prob >= found[row][1].log_prob);
+    }
+  }
+}
+
+template <class C>
+void check_gradients() {
+  for (const auto& kind : kinds) {
+    const auto decoder = decoder_with<C>(kind);
+    Tape tape(DType::f64);
+    Vars weights;
+    const Var tokens = tape.tokens({2, 2}, {begin, begin, 4, 5});
+    const Var scores = decoder(tokens, source_of(tape, decoder), {.weights = &weights});
+    CHECK(weights.size() == (kind ? 2 : 0));
+    const Var loss = cross_entropy(scores, tape.tokens({2, 2}, {4, 5, end, 3}));
+    for (const Param& p : decoder.parameters()) {
+      const Tensor g = tape.read(grad(loss, tape.param(p)));
+      double largest = 0;
+      for (std::size_t i = 0; i < g.size(); ++i) largest = std::max(largest, std::abs(g.at(i)));
+      INFO(p.name());
+      CHECK(largest > 0);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a seq2seq decoder searches by what it was taught") {
+  check_search<GruCell>();
+  check_search<LstmCell>();
+}
+
+TEST_CASE("every parameter of a seq2seq decoder takes part") {
+  check_gradients<GruCell>();
+  check_gradients<LstmCell>();
+}
+
+TEST_CASE("a seq2seq decoder does not see past an end") {
+  const auto decoder = decoder_with<GruCell>(Score::general);
+  Tape tape(DType::f64);
+  const Var tokens = tape.tokens({2, 2}, {begin, begin, 4, 5});
+  const Var one = decoder(tokens, source_of(tape, decoder)),
+            other = decoder(tokens, source_of(tape, decoder, 9));
+  tape.run({one, other});
+  CHECK(tape.read(one) == tape.read(other));
+}
+
+TEST_CASE("scheduled sampling with certainty of the true token is teacher forcing") {
+  for (const auto& kind : kinds) {
+    const auto decoder = decoder_with<LstmCell>(kind);
+    Tape tape(DType::f64);
+    const Var tokens = tape.tokens({3, 2}, {begin, begin, 4, 5, 3, 3});
+    const auto source = source_of(tape, decoder);
+    const Var taught = decoder(tokens, source),
+              drawn = decoder(tokens, source, {.teacher = tape.constant(1)});
+    tape.run({taught, drawn});
+    const Tensor a = tape.read(taught), b = tape.read(drawn);
+    for (std::size_t i = 0; i < 3 * 2 * V; ++i) CHECK(std::abs(a.at(i) - b.at(i)) < 1e-12);
+  }
+}
+
+TEST_CASE("a seq2seq decoder says what does not fit") {
+  const Init init{.seed = 1};
+  auto options = options_with(Score::dot);
+  options.memory = 5;
+  CHECK(shape_error([&] { Seq2SeqDecoder<GruCell>(init, options); }) ==
+        "Attention: the dot score needs a query and a memory of one size, not 4 and 5; use Score::general");
+  options = options_with(std::nullopt);
+  options.memory = 0;  // of no matter
+  CHECK_NOTHROW(Seq2SeqDecoder<GruCell>(init, options));
+  options.summary = 0;
+  CHECK_THROWS_AS(Seq2SeqDecoder<GruCell>(init, options), ShapeError);
+}
