@@ -4,6 +4,7 @@
 
 #include <spool/spool.hpp>
 
+#include <cmath>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +16,11 @@ struct AnyRecurrentOptions {
   std::int64_t input = 0, hidden = 0, layers = 1;
   bool bidirectional = false;
   double dropout = 0;
+  /// First weights: those of PyTorch ("torch") or of Keras ("keras": orthogonal from state to state), or
+  /// PyTorch's but for gates that keep the state for 1..`remember` steps ("chrono": Tallec and Ollivier 2018,
+  /// section 2), or for a tanh RNN's from state to state, normal with deviation 2/sqrt(H) ("wide").
+  std::string start = "torch";
+  std::int64_t remember = 2;
 };
 
 class AnyRecurrent {
@@ -24,7 +30,9 @@ class AnyRecurrent {
     return all;
   }
 
-  AnyRecurrent(const spool::Init& init, const AnyRecurrentOptions& o) : layer_(make(init, o)) {}
+  AnyRecurrent(const spool::Init& init, const AnyRecurrentOptions& o) : layer_(make(init, o)) {
+    if (o.start == "wide" || o.start == "chrono") start_as(o, init.seed);
+  }
 
   struct Output {
     spool::Var ys;  ///< [T,B,output_size()]
@@ -57,7 +65,8 @@ class AnyRecurrent {
  private:
   using Layer = std::variant<spool::Rnn, spool::Lstm, spool::Gru>;
 
-  static Layer make(const spool::Init& init, const AnyRecurrentOptions& o) {
+  static Layer make(spool::Init init, const AnyRecurrentOptions& o) {
+    if (o.start == "keras") init.scheme = spool::Scheme::keras;
     const auto made = [&]<class R>(std::type_identity<R>) {
       return R(init, {.input = o.input,
                       .hidden = o.hidden,
@@ -68,6 +77,26 @@ class AnyRecurrent {
     if (o.cell == "rnn") return made(std::type_identity<spool::Rnn>{});
     if (o.cell == "gru") return made(std::type_identity<spool::Gru>{});
     return made(std::type_identity<spool::Lstm>{});
+  }
+
+  void start_as(const AnyRecurrentOptions& o, std::uint64_t seed) {
+    spool::Philox random(seed, /*stream=*/1);
+    for (spool::Param p : parameters()) {
+      const auto H = static_cast<std::size_t>(o.hidden), gates = static_cast<std::size_t>(p.shape()[0]) / H;
+      const auto is = [&](const char* kind) { return p.name().find(kind) != std::string::npos; };
+      if (o.start == "wide" && gates == 1 && is("weight_hh")) {
+        const double deviation = 2 / std::sqrt(static_cast<double>(H));
+        p.assign({p.shape(), spool::fill::normal(0, deviation)(p.shape(), random)});
+      }
+      if (o.start != "chrono" || gates == 1 || !is("bias")) continue;
+      // The second gate keeps the state in both cells: f of an LSTM, z of a GRU. An LSTM's i starts as 1 - f.
+      spool::Tensor bias(p.shape());
+      for (std::size_t i = 0; i < H && is("bias_ih"); ++i) {
+        bias.set(H + i, std::log(random.uniform(1, static_cast<double>(o.remember))));
+        if (gates == 4) bias.set(i, -bias.at(H + i));
+      }
+      p.assign(bias);
+    }
   }
 
   Layer layer_;

@@ -42,8 +42,9 @@ Program::Program(About about) : about_(std::move(about)) {
   count("embed", r.embed, "size of a symbol's vector");
   count("batch", r.batch, "examples in a batch");
   learnt("lr", po::value(&r.lr)->default_value(r.lr, fmt::format("{}", r.lr)), "learning rate");
-  learnt("dropout", po::value(&r.dropout)->default_value(r.dropout, fmt::format("{}", r.dropout)),
-         "share of values dropped");
+  if (r.dropout >= 0)
+    learnt("dropout", po::value(&r.dropout)->default_value(r.dropout, fmt::format("{}", r.dropout)),
+           "share of values dropped");
   learnt("seed", po::value(&seed_)->default_value(1), "decides weights, dropout and the order of examples");
   auto run = run_.add_options();
   run("data", po::value(&data_)->default_value(""), "directory of the data; without it a small task");
@@ -105,7 +106,10 @@ void Program::parse(int argc, char** argv) {
   resume_ = values["resume"].as<bool>();
   directory_ = values["model"].as<std::string>();
   require(!directory_.empty(), "--model must name a directory");
-  if (verb_ != "train" || resume_) parse_kept(all, values);
+  if (std::ranges::find(about_.without_model, verb_) != about_.without_model.end())
+    std::filesystem::create_directories(directory_);
+  else if (!trains() || resume_)
+    parse_kept(all, values);
   po::notify(values);
   for (const auto& option : learnt_.options()) {
     const std::string name = option->long_name();
@@ -125,7 +129,8 @@ void Program::check() const {
     require(value >= 1 || !options_.contains(option),
             fmt::format("--{} must be at least 1, not {}", option, value));
   require(r.lr > 0 && std::isfinite(r.lr), fmt::format("--lr must be above 0 and finite, not {}", r.lr));
-  require(r.dropout >= 0 && r.dropout < 1, fmt::format("--dropout must lie in [0, 1), not {}", r.dropout));
+  require(!options_.contains("dropout") || (r.dropout >= 0 && r.dropout < 1),
+          fmt::format("--dropout must lie in [0, 1), not {}", r.dropout));
 }
 
 // Fills in the options that the model keeps; one on the command line must not contradict them. Only training

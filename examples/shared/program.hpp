@@ -33,7 +33,7 @@ void require_one_of(const std::string& option, const std::string& value,
                     const std::vector<std::string>& choices);
 
 /// What models of all programs are made with; options of the same names. A program has no option for what is
-/// empty or 0 in its defaults, but for the dropout.
+/// empty or 0 in its defaults; for dropout, below 0.
 struct Recipe {
   std::string cell = "gru";
   std::int64_t hidden = 64, layers = 1;
@@ -46,7 +46,8 @@ struct About {
   std::string name, purpose;
   std::vector<std::string> verbs;  ///< "train" among them
   std::int64_t epochs = 10;
-  Recipe recipe = {};  ///< the defaults
+  Recipe recipe = {};                           ///< the defaults
+  std::vector<std::string> without_model = {};  ///< verbs beside "train" that need none
 };
 
 /// The loss of the chosen examples.
