@@ -44,6 +44,18 @@ SMALL = {
             ["train --task classify --model MODEL --epochs 3", "classify --model MODEL tavikoshi", "eval --model MODEL"],
             [Bound("balanced accuracy", r"gru +[\d.]+ +([\d.]+)", at_least=0.95)]),  # the most frequent class: 0.25
     ],
+    "vanish": [
+        Run("vanish, gradients", ["gradients --length 100 --hidden 32 --model MODEL"],
+            [Bound("horizon of an RNN", r"rnn torch, layers: 1 +\S+ +\S+ +([\d.]+)", at_most=15),
+             Bound("of an LSTM that remembers", r"lstm chrono, layers: 3 +\S+ +\S+ +([\d.]+)", at_least=99)]),
+        Run("vanish, clipping", ["clipping --model MODEL"],
+            [Bound("squared error, clipped", r"\nclipped +\S+ +\S+ +([\d.]+)", at_most=0.12)]),  # always 1: 0.1667
+        Run("vanish, adding",
+            ["train --length 40 --hidden 32 --epochs 8 --lr 0.01 --model MODEL", "answer --model MODEL", "eval --model MODEL"],
+            [Bound("squared error of a GRU", r"gru, T = 40 +([\d.]+)", at_most=0.01),  # always 1: 0.1667
+             Bound("of an LSTM", r"lstm, T = 40 +([\d.]+)", at_most=0.06),
+             Bound("of an RNN", r"rnn, T = 40 +([\d.]+)", at_least=0.1)]),
+    ],
 }
 
 # The name of a run marks its place in docs/examples/NAME.md: <!-- results: NAME --> and <!-- end of results -->.
@@ -53,5 +65,13 @@ FULL = {
         Run("generate", ["train --task generate --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"]),
         Run("classify", ["train --task classify --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
             pictures=["confusion.svg"]),
+    ],
+    "vanish": [
+        Run("gradients", ["gradients --length 200 --seed SEED --model MODEL"], pictures=["gradients.svg"]),
+        Run("clipping", ["clipping --seed SEED --model MODEL"], pictures=["clipping.svg"]),
+        Run("adding", ["train --task adding --length 400 --seed SEED --threads 1 --model MODEL", "eval --model MODEL"],
+            [Bound("squared error of a GRU", r"gru, T = 400 +([\d.]+)", at_most=0.01),  # always 1: 0.1667
+             Bound("of a tanh RNN", r"rnn, T = 400 +([\d.]+)", at_least=0.15)],
+            pictures=["curves.svg"]),
     ],
 }

@@ -1,0 +1,231 @@
+// vanish: what becomes of a gradient on its way back through time, and what can't be learnt because of it.
+#include "../shared/memory_problem.hpp"
+#include "../shared/program.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+using namespace examples;
+using namespace spool;
+
+constexpr const char* purpose =
+    R"(Vanishing gradients: how they come about, and what can't be learnt because of them.
+
+  vanish gradients [options]   how far back gradients reach, by cell and first weights
+  vanish clipping [options]    a tanh RNN whose gradients explode, with and without clipping
+  vanish train [options]       rnn, lstm and gru learn the adding or the copy problem at three lengths
+  vanish eval [options]        what they have learnt, on new sequences
+  vanish answer [options]      what they answer to one
+
+All of it on sequences that the program makes itself; an epoch is 100 updates.
+
+)";
+
+// log ||d loss / d x|| of the input k steps before the last, k = 0..T-1, over 16 normal sequences. The loss
+// is a random direction of the last output. In double, whose range holds what a float loses.
+std::vector<double> log_norms_back(const AnyRecurrent& layers, std::int64_t T, std::uint64_t seed) {
+  Tape tape({.dtype = DType::f64, .seed = seed});
+  const Var x = normal(tape, {T, 16, layers.output_size()}), last = layers(x, {}).last;
+  const Var gradient = grad(sum(last * normal(tape, last.shape())), {x})[0];
+  std::vector<double> logs = tape.read(log(sum(square(gradient), {1, 2})) / 2).doubles();
+  std::ranges::reverse(logs);
+  return logs;
+}
+
+int gradients(const Program& program, std::int64_t T) {
+  const std::int64_t H = program.recipe().hidden;
+  std::vector<std::string> charts;
+  std::vector<Row> rows;
+  for (const std::int64_t layers : {1, 3}) {
+    std::vector<Series> all;
+    for (const std::string& cell : AnyRecurrent::cells())
+      for (const char* start : {"torch", "keras", cell == "rnn" ? "wide" : "chrono"}) {
+        const AnyRecurrent made(
+            program.init(),
+            {.cell = cell, .input = H, .hidden = H, .layers = layers, .start = start, .remember = T});
+        const auto logs = log_norms_back(made, T, program.seed());
+        Series& s = all.emplace_back(Series{.name = fmt::format("{} {}", cell, start)});
+        double horizon = 0;
+        for (std::size_t k = 0; k < logs.size(); ++k) {
+          const double norm = std::exp(logs[k] - logs[0]), back = static_cast<double>(k);
+          if (norm >= 0.01) horizon = back;
+          if (norm >= 1e-15) s.x.push_back(back), s.y.push_back(norm);  // lower is all one
+        }
+        const double factor =
+            std::exp((logs.back() - logs[logs.size() / 2]) / static_cast<double>(T - T / 2 - 1));
+        rows.push_back({fmt::format("{}, layers: {}", s.name, layers),
+                        {factor, (logs.back() - logs[0]) / std::log(10), horizon}});
+      }
+    charts.push_back(line_chart(all, {.title = fmt::format("Norm of d loss / d input, layers: {}", layers),
+                                      .x_label = "steps back in time",
+                                      .log_y = true}));
+  }
+  write_file(program.file("gradients.svg"), panels(charts, 1));
+  print_table({"cell and first weights", "factor per step", "log10 at first step", "horizon"}, rows, 3);
+  return 0;
+}
+
+// Learning to add with plain gradient descent, 1000 updates, or until the loss is above 1000.
+int clipping(const Program& program) {
+  std::vector<Series> all;
+  std::vector<Row> rows;
+  for (const std::string how : {"not clipped", "clipped"}) {
+    Tape tape;
+    const MemoryLearner rnn(tape, program.init(),
+                            {.cell = "rnn", .hidden = program.recipe().hidden, .start = "keras"}, {.T = 20},
+                            program.recipe().batch);
+    Sgd sgd(rnn.parameters(), {.lr = 0.1});
+    if (how == "clipped") sgd.set_clip({.max_norm = 1});
+    Series loss{.name = "loss, " + how}, norm{.name = "norm of the gradient, " + how};
+    for (std::uint32_t n = 0; n < 1000 && (n == 0 || loss.y.back() < 1000); ++n) {
+      rnn.show(Philox(program.seed(), n));
+      sgd.step(rnn.loss);
+      loss.x.push_back(n), loss.y.push_back(tape.value(rnn.loss));
+      norm.x.push_back(n), norm.y.push_back(sgd.last().grad_norm);
+    }
+    const double largest = *std::ranges::max_element(norm.y);
+    rows.push_back({how, {static_cast<double>(loss.x.size()), std::log10(largest), loss.y.back()}});
+    all.insert(all.end(), {loss, norm});
+  }
+  write_file(program.file("clipping.svg"),
+             line_chart(all, {.title = "A tanh RNN learns to add", .x_label = "updates", .log_y = true}));
+  print_table({"gradients", "updates", "log10 of largest norm", "last loss"}, rows, 3);
+  return 0;
+}
+
+// All cells at three lengths on one tape: they share no parameter, so each learns as if it were alone.
+class Study {
+ public:
+  Study(const Program& program, bool adding, std::int64_t longest, const std::string& start)
+      : program_(program) {
+    for (const std::int64_t T : {longest / 4, longest / 2, longest})
+      for (const std::string& cell : AnyRecurrent::cells()) {
+        const Recipe& r = program.recipe();
+        const AnyRecurrentOptions layers{
+            .cell = cell, .hidden = r.hidden, .layers = r.layers, .start = start};
+        const MemoryLearner& l =
+            learners_.emplace_back(tape_, program.init(), layers, MemoryProblem{adding, T}, r.batch);
+        for (const Param& p : l.parameters()) params_.push_back(p);
+      }
+  }
+
+  int train() const {
+    Adam adam(params_, {.lr = program_.recipe().lr});
+    adam.set_clip({.value = 0.1});  // of each element: no cell's gradients count for another's
+    TrainerOptions options = program_.training();
+    options.schedule = cosine({.steps = options.epochs * Updates::size(), .eta_min = adam.lr() / 10});
+    Var total = tape_.constant(0);
+    for (const MemoryLearner& l : learners_) total = total + l.loss / l.problem.without_memory();
+    std::vector<Series> curves;
+    for (const MemoryLearner& l : learners_) curves.push_back({.name = l.name});
+    double updates = 0;
+    const auto step = [&](Tape&, std::uint64_t n) {
+      updates = static_cast<double>(n + 1);
+      show(static_cast<std::uint32_t>(n));
+      return total;
+    };
+    const auto validate = [&] {
+      const auto rows = measure(2);
+      double sum = 0;
+      for (std::size_t k = 0; k < rows.size(); ++k) {
+        const double loss = rows[k].values[0] / rows[k].values[1];
+        curves[k].x.push_back(updates), curves[k].y.push_back(loss);
+        sum += loss;
+      }
+      return Metrics{{"mean loss over that without memory", sum / static_cast<double>(rows.size())}};
+    };
+    const int code = program_.finish(Trainer(adam, options).fit(Updates{}, step, validate));
+    write_file(
+        program_.file("curves.svg"),
+        line_chart(curves, {.title = "Loss over that without memory", .x_label = "updates", .log_y = true}));
+    return code;
+  }
+
+  int eval() const {
+    program_.restore(params_);
+    print_table({"cell and length", "loss", "without memory", "share right"}, measure(20));
+    return 0;
+  }
+
+  int answer() const {
+    program_.restore(params_);
+    for (const MemoryLearner& l : learners_) {
+      const Tensor right = l.show(Philox(program_.seed(), held_out)), said = tape_.read(l.answer);
+      const auto B = static_cast<std::size_t>(program_.recipe().batch);
+      fmt::print("{}: (right, answer)", l.name);
+      for (std::size_t i = l.problem.adding ? 0 : right.size() - 10 * B; i < right.size(); i += B)
+        fmt::print(" ({:.3g}, {:.3g})", right.at(i), said.at(i));
+      fmt::print("\n");
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr std::uint32_t held_out = 0xFFFFFFFF;  // streams from here down are of no update
+
+  // An epoch of them; each is the number of the stream that its sequences are drawn from.
+  struct Updates {
+    static std::int64_t size() { return 100; }
+    std::uint64_t at(std::uint64_t n) const { return n; }
+  };
+
+  void show(std::uint32_t stream) const {
+    for (const MemoryLearner& l : learners_) l.show(Philox(program_.seed(), stream));
+  }
+
+  // Of each learner its loss, that without memory, and what it gets right.
+  std::vector<Row> measure(std::uint32_t batches) const {
+    std::vector<Row> rows;
+    Vars wanted;
+    for (const MemoryLearner& l : learners_) {
+      rows.push_back({l.name, {0, l.problem.without_memory(), 0}});
+      wanted.insert(wanted.end(), {l.loss, l.right});
+    }
+    for (std::uint32_t i = 0; i < batches; ++i) {
+      show(held_out - i);
+      tape_.run(wanted);
+      for (std::size_t k = 0; k < rows.size(); ++k) {
+        rows[k].values[0] += tape_.value(learners_[k].loss) / batches;
+        rows[k].values[2] += tape_.value(learners_[k].right) / batches;
+      }
+    }
+    return rows;
+  }
+
+  const Program& program_;
+  mutable Tape tape_;
+  std::vector<MemoryLearner> learners_;
+  Params params_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string task, start;
+  std::int64_t longest = 0;
+  const Recipe recipe{.cell = "", .embed = 0, .batch = 50, .lr = 2e-3, .dropout = -1};
+  Program program({.name = "vanish",
+                   .purpose = purpose,
+                   .verbs = {"train", "eval", "answer", "gradients", "clipping"},
+                   .epochs = 25,
+                   .recipe = recipe,
+                   .without_model = {"gradients", "clipping"}});
+  auto learnt = program.learnt();
+  learnt("task", po::value(&task)->default_value("adding"), "adding or copy");
+  learnt("length", po::value(&longest)->default_value(400), "T; a half and a quarter of it are learnt too");
+  learnt("start", po::value(&start)->default_value("chrono"), "first weights: torch, keras, wide or chrono");
+  return program.run(argc, argv, [&] {
+    require_one_of("task", task, {"adding", "copy"});
+    require_one_of("start", start, {"torch", "keras", "wide", "chrono"});
+    require(program.data().empty(), "sequences are made here; leave out --data");
+    require(longest >= 16, fmt::format("--length must be at least 16, not {}", longest));
+    if (program.verb() == "gradients") return gradients(program, longest);
+    if (program.verb() == "clipping") return clipping(program);
+    Study study(program, task == "adding", longest, start);
+    return program.trains() ? study.train() : program.verb() == "eval" ? study.eval() : study.answer();
+  });
+}
