@@ -56,6 +56,16 @@ SMALL = {
              Bound("of an LSTM", r"lstm, T = 40 +([\d.]+)", at_most=0.06),
              Bound("of an RNN", r"rnn, T = 40 +([\d.]+)", at_least=0.1)]),
     ],
+    "speech": [
+        Run("speech, digits",
+            ["train --model MODEL --epochs 6", "eval --model MODEL", "recognize --model MODEL MODEL/example.wav",
+             "eval --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.95)]),  # logistic regression: 0.5, since pairs differ in order
+        Run("speech, strings",
+            ["train --task strings --model MODEL --epochs 10 --lr 0.01 --layers 1 --hidden 48 --batch 8 --dropout 0.1",
+             "eval --model MODEL", "recognize --model MODEL MODEL/example.wav", "eval --model MODEL"],
+            [Bound("label error rate", r"gru, CTC +([\d.]+)", at_most=0.1)]),  # saying nothing: 1
+    ],
 }
 
 # The name of a run marks its place in docs/examples/NAME.md: <!-- results: NAME --> and <!-- end of results -->.
@@ -73,5 +83,14 @@ FULL = {
             [Bound("squared error of a GRU", r"gru, T = 400 +([\d.]+)", at_most=0.01),  # always 1: 0.1667
              Bound("of a tanh RNN", r"rnn, T = 400 +([\d.]+)", at_least=0.15)],
             pictures=["curves.svg"]),
+    ],
+    "speech": [
+        Run("digits", ["train --task digits --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.95)], pictures=["confusion.svg"]),
+        Run("strings", ["train --task strings --epochs 10 --data DATA --seed SEED --model MODEL",
+                        "eval --data DATA --model MODEL"],
+            [Bound("label error rate", r"gru, CTC +([\d.]+)", at_most=0.1)], pictures=["string.svg"]),
+        Run("vowels", ["train --task vowels --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.95)]),
     ],
 }

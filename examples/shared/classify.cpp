@@ -76,11 +76,12 @@ int fit_classes(const Program& program, const spool::Params& params, const Class
     const Judged j = judge(all, all.split.validation, scores);
     const std::pair<std::string, double> plain{"accuracy", j.confusion.accuracy()},
         balanced{"balanced accuracy", j.confusion.balanced_accuracy()}, loss{"validation loss", j.loss};
+    if (options.by_loss) return {loss, plain};
     if (options.balanced) return {balanced, plain, loss};
     return {plain, loss};
   };
   return program.fit(params, lengths(all, all.split.train), step_of(all, scores, options), validate,
-                     {.maximize = true});
+                     {.maximize = !options.by_loss});
 }
 
 void report_classes(const Program& program, const Classes& all, const std::vector<Candidate>& candidates) {
@@ -152,22 +153,30 @@ std::pair<std::vector<std::vector<int>>, std::int64_t> numbered(
   return {std::move(all), std::ssize(numbers)};
 }
 
-Tensor mean_rows(const std::vector<Tensor>& rows) {
-  const auto D = static_cast<std::size_t>(rows.at(0).shape()[1]);
-  Tensor means({std::ssize(rows), rows[0].shape()[1]});
+// The mean row of each series, with mean 0 and deviation 1 of each of its numbers over the training part.
+Tensor mean_rows(const std::vector<Tensor>& rows, const spool::Split& split) {
+  const std::int64_t N = std::ssize(rows), D = rows.at(0).shape()[1];
+  Tape tape;
+  Tensor means({N, D});
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::vector<double> sum(D);
-    for (std::size_t k = 0; k < rows[i].size(); ++k) sum[k % D] += rows[i].at(k);
-    for (std::size_t d = 0; d < D; ++d)
-      means.set(i * D + d, sum[d] / static_cast<double>(rows[i].shape()[0]));
+    tape.clear();
+    const Tensor m = tape.read(spool::mean(tape.input(rows[i]), 0));
+    std::ranges::copy(m.as<float>(), means.as<float>().begin() + static_cast<std::ptrdiff_t>(i) * D);
   }
-  return means;
+  tape.clear();
+  std::vector<int> ids(split.train.begin(), split.train.end());
+  const Var all = tape.input(means);
+  const Var train = spool::take_rows(all, tape.tokens({std::ssize(ids)}, ids));
+  const Var middle = spool::mean(train, 0);
+  return tape.read((all - middle) / sqrt(spool::mean(square(train - middle), 0) + 1e-6));
 }
 
-// A baseline: 15 epochs, silently.
+// A baseline, silently: 15 epochs, and 2,000 steps at least.
 void fit_baseline(const spool::Params& params, const Classes& all, const Scores& scores,
                   const ClassifyOptions& options) {
-  fit_quietly(params, lengths(all, all.split.train), step_of(all, scores, options));
+  const std::int64_t batches = (std::ssize(all.split.train) + 31) / 32;
+  fit_quietly(params, lengths(all, all.split.train), step_of(all, scores, options),
+              std::max<std::int64_t>(15, (2000 + batches - 1) / batches));
 }
 
 }  // namespace
@@ -194,7 +203,7 @@ Scores Bags::scores() const {
 }
 
 Means::Means(const std::vector<Tensor>& rows, const Classes& all, const ClassifyOptions& options)
-    : means_(mean_rows(rows)), head_({.seed = 1}, means_.shape()[1], std::ssize(all.names)) {
+    : means_(mean_rows(rows, all.split)), head_({.seed = 1}, means_.shape()[1], std::ssize(all.names)) {
   fit_baseline(head_.parameters(), all, scores(), options);
 }
 

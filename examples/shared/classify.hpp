@@ -34,9 +34,10 @@ Judged judge(const Classes& all, std::span<const std::size_t> part, const Scores
 struct ClassifyOptions {
   bool balanced = false;  ///< each example counts by 1 / sqrt(examples of its class), and the balanced
                           ///< accuracy decides which epoch is best
+  bool by_loss = false;   ///< the loss decides: for validation parts so small that accuracies are often equal
 };
 /// Trains on the training part by cross entropy; the epoch of the best accuracy on the validation part is
-/// kept. Gives the exit code.
+/// kept, the first of equals. Gives the exit code.
 int fit_classes(const Program& program, const spool::Params& params, const Classes& all, const Scores& scores,
                 const ClassifyOptions& options = {});
 
@@ -75,14 +76,14 @@ class Bags {
   spool::Param bias_;
 };
 
-/// Another: logistic regression on the mean row of each sequence [T,D].
+/// Another: logistic regression on the mean row of each sequence [T,D], each number standardised.
 class Means {
  public:
   Means(const std::vector<spool::Tensor>& rows, const Classes& all, const ClassifyOptions& options = {});
   Scores scores() const;  ///< for as long as this lives
 
  private:
-  spool::Tensor means_;  // [N,D]
+  spool::Tensor means_;  // [N,D], standardised
   spool::Linear head_;
 };
 

@@ -1,0 +1,61 @@
+#include "series.hpp"
+
+#include <algorithm>
+
+namespace examples {
+
+namespace {
+
+bool one_length(const Series& all) {
+  return std::ranges::adjacent_find(all.classes.lengths, std::not_equal_to{}) == all.classes.lengths.end();
+}
+
+}  // namespace
+
+void Series::add(const spool::Tensor& row, int label, std::vector<std::size_t>& part) {
+  part.push_back(rows.size());
+  rows.push_back(row);
+  classes.of.push_back(label);
+  classes.lengths.push_back(row.shape()[0]);
+}
+
+spool::PaddedRows padded(const Series& all, std::span<const std::size_t> chosen) {
+  return spool::pad(all.rows, chosen, {.multiple_of = one_length(all) ? 1 : 16});
+}
+
+Series read_archive(const std::string& prefix) {
+  const auto train = spool::read_ts(prefix + "_TRAIN.ts.gz"), test = spool::read_ts(prefix + "_TEST.ts.gz");
+  if (test.class_names != train.class_names || test.series[0].shape()[1] != train.series[0].shape()[1])
+    throw spool::FileError(prefix + "_TEST.ts.gz: has other classes or channels than the training file");
+  Series all;
+  all.classes.names = train.class_names;
+  auto& split = all.classes.split;
+  std::vector<std::size_t> in_order;
+  for (std::size_t i = 0; i < train.series.size(); ++i) all.add(train.series[i], train.classes[i], in_order);
+  split = spool::stratified_split(train.classes, {5.0 / 6, 1.0 / 6, 0}, /*seed=*/1);
+  for (std::size_t i = 0; i < test.series.size(); ++i) all.add(test.series[i], test.classes[i], split.test);
+  return all;
+}
+
+int classify_series(const Program& program, const Series& all, const spool::Params& params,
+                    const SeriesScores& model) {
+  const Scores scores = [&](spool::Tape& tape, std::span<const std::size_t> chosen, bool training) {
+    return model(tape, padded(all, chosen), training);
+  };
+  if (program.trains()) return fit_classes(program, params, all.classes, scores, {.by_loss = true});
+  program.restore(params);
+  std::vector<spool::Tensor> whole;  // each series as rows of numbers, one where all have one length
+  for (const spool::Tensor& row : all.rows) {
+    const auto size = static_cast<std::int64_t>(row.size());
+    const std::int64_t T = one_length(all) ? 1 : row.shape()[0];
+    whole.push_back(row.reshaped({T, size / T}));
+  }
+  const Means means(whole, all.classes);
+  report_classes(
+      program, all.classes,
+      {{program.recipe().cell, scores},
+       {one_length(all) ? "logistic regression" : "logistic regression, mean row", means.scores()}});
+  return 0;
+}
+
+}  // namespace examples
