@@ -44,6 +44,13 @@ SMALL = {
             ["train --task classify --model MODEL --epochs 3", "classify --model MODEL tavikoshi", "eval --model MODEL"],
             [Bound("balanced accuracy", r"gru +[\d.]+ +([\d.]+)", at_least=0.95)]),  # the most frequent class: 0.25
     ],
+    "translate": [
+        Run("translate", ["train --model MODEL --epochs 3", "translate --model MODEL '5 March 1999'", "eval --model MODEL"],
+            [Bound("% of characters wrong", r"beam search \(\d+ texts\) +([\d.]+)", at_most=1)]),  # nearest date: 19.5
+        Run("translate, sampling", ["train --attention general --scheduled 40 --model MODEL --epochs 4",
+                                    "eval --model MODEL --beam 2"],
+            [Bound("% of characters wrong", r"greedy \(\d+ texts\) +([\d.]+)", at_most=1)]),
+    ],
     "vanish": [
         Run("vanish, gradients", ["gradients --length 100 --hidden 32 --model MODEL"],
             [Bound("horizon of an RNN", r"rnn torch, layers: 1 +\S+ +\S+ +([\d.]+)", at_most=15),
@@ -75,6 +82,12 @@ FULL = {
         Run("generate", ["train --task generate --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"]),
         Run("classify", ["train --task classify --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
             pictures=["confusion.svg"]),
+    ],
+    "translate": [
+        Run("phonemes",
+            ["train --task phonemes --hidden 96 --embed 48 --batch 64 --epochs 6 --threads 1 --data DATA --seed SEED "
+             "--model MODEL", "eval --threads 1 --data DATA --model MODEL"],
+            [Bound("phoneme error rate", r"beam search \(\d+ texts\) +([\d.]+)", at_most=12)], ["attention.svg"]),
     ],
     "vanish": [
         Run("gradients", ["gradients --length 200 --seed SEED --model MODEL"], pictures=["gradients.svg"]),
