@@ -25,6 +25,7 @@
 #include <spool/io/split.hpp>
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
+#include <spool/io/tree_chart.hpp>
 #include <spool/io/trees.hpp>
 #include <spool/io/ts_file.hpp>
 #include <spool/io/vocabulary.hpp>

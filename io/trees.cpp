@@ -1,3 +1,4 @@
+#include <spool/graph/error.hpp>
 #include <spool/io/file.hpp>
 #include <spool/io/text.hpp>
 #include <spool/io/trees.hpp>
@@ -96,6 +97,10 @@ class Builder {
 };
 
 }  // namespace
+
+void detail::check_tree(bool holds) {
+  if (!holds) throw ShapeError("tree: leaves and joins make no tree of the words");
+}
 
 WordTree labelled_tree(std::string_view text, const std::string& origin) {
   return Builder(true, origin).read(text);

@@ -1,6 +1,8 @@
 // Trees as bracketed text: what they become, and what is refused.
 #include <spool/spool.hpp>
 
+#include <array>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
@@ -74,6 +76,44 @@ TEST_CASE("what is no tree is refused") {
   for (const char* text : {"(2 a b)", "(2 (1 a))", "(2 (1 a) b)", "(2 (1 a) (1 b) (1 c))"})
     CHECK(refused(text) == "file, line 3: a node is neither one word nor two trees");
   CHECK_THROWS_WITH(plain_tree(" ()"), "tree: there is no word");
+}
+
+TEST_CASE("a tree is folded node by node") {
+  const WordTree tree = plain_tree("((a b) (c d) e)");
+  const auto spans = fold_tree(
+      tree, [&](std::size_t i) { return tree.words[i]; },
+      [](const std::string& left, const std::string& right) { return "(" + left + right + ")"; });
+  CHECK(spans ==
+        std::vector<std::string>{"a", "b", "(ab)", "c", "d", "(cd)", "e", "((cd)e)", "((ab)((cd)e))"});
+}
+
+TEST_CASE("a tree is drawn with the values of its nodes") {
+  // Words are 42 and 35 pixels wide, 14 apart; rows 44.
+  const WordTree tree = plain_tree("(horrid <b>no)");
+  const std::string svg = tree_chart(tree, std::array{0.0, 0.5, 1.0}, "a & b");
+  const auto has = [&](const char* text) { return svg.find(text) != std::string::npos; };
+  CHECK(has("<title>a &amp; b</title>"));
+  CHECK(has("<circle cx=\"41.0\" cy=\"104.0\" r=\"15\" fill=\"#e08a3c\"/>"));
+  CHECK(has("<circle cx=\"93.5\" cy=\"104.0\" r=\"15\" fill=\"#d6d6d6\"/>"));
+  CHECK(has("<circle cx=\"67.2\" cy=\"60.0\" r=\"15\" fill=\"#5ea3e6\"/>"));
+  CHECK(has("M67.2 60.0L41.0 104.0"));
+  CHECK(has("M67.2 60.0L93.5 104.0"));
+  CHECK(has(">horrid</text>"));
+  CHECK(has(">&lt;b&gt;no</text>"));
+  CHECK(has(">0.50</text>"));
+
+  const std::string beyond = tree_chart(tree, std::array{-7.0, std::nan(""), 1e300});
+  CHECK(beyond.find("#e08a3c") != std::string::npos);
+  CHECK(beyond.find("#5ea3e6") != std::string::npos);
+  CHECK(beyond.find("nan") == std::string::npos);
+
+  CHECK_THROWS_WITH(tree_chart(tree, std::array{1.0}), "tree_chart: 1 values for 3 nodes");
+  using enum WordTree::Node;
+  for (const WordTree& no :
+       {WordTree{{}, {}, {}}, WordTree{{leaf, join}, {}, {"a"}}, WordTree{{leaf}, {}, {}},
+        WordTree{{leaf, leaf}, {}, {"a", "b"}}, WordTree{{leaf}, {}, {"a", "b"}}})
+    CHECK_THROWS_WITH(tree_chart(no, std::vector<double>(no.order.size())),
+                      "tree: leaves and joins make no tree of the words");
 }
 
 TEST_CASE("a file has a tree a line") {
