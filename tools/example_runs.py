@@ -51,14 +51,19 @@ SMALL = {
                                     "eval --model MODEL --beam 2"],
             [Bound("% of characters wrong", r"greedy \(\d+ texts\) +([\d.]+)", at_most=1)]),
     ],
+    "tree": [
+        Run("tree", ["train --embed 16 --hidden 24 --dropout 0 --lr 0.01 --epochs 4 --model MODEL",
+                     'show --model MODEL "((xor 1) (not 0))"', "eval --model MODEL"],
+            [Bound("accuracy", r"Tree-LSTM +([\d.]+)", at_least=0.95)]),  # a bag of words: 0.57
+    ],
     "vanish": [
-        Run("vanish, gradients", ["gradients --length 100 --hidden 32 --model MODEL"],
+        Run("vanish, gradients", ["gradients --length 100 --model MODEL"],
             [Bound("horizon of an RNN", r"rnn torch, layers: 1 +\S+ +\S+ +([\d.]+)", at_most=15),
              Bound("of an LSTM that remembers", r"lstm chrono, layers: 3 +\S+ +\S+ +([\d.]+)", at_least=99)]),
         Run("vanish, clipping", ["clipping --model MODEL"],
             [Bound("squared error, clipped", r"\nclipped +\S+ +\S+ +([\d.]+)", at_most=0.12)]),  # always 1: 0.1667
         Run("vanish, adding",
-            ["train --length 40 --hidden 32 --epochs 8 --lr 0.01 --model MODEL", "answer --model MODEL", "eval --model MODEL"],
+            ["train --length 40 --epochs 8 --model MODEL", "answer --model MODEL", "eval --model MODEL"],
             [Bound("squared error of a GRU", r"gru, T = 40 +([\d.]+)", at_most=0.01),  # always 1: 0.1667
              Bound("of an LSTM", r"lstm, T = 40 +([\d.]+)", at_most=0.06),
              Bound("of an RNN", r"rnn, T = 40 +([\d.]+)", at_least=0.1)]),
@@ -89,8 +94,15 @@ FULL = {
              "--model MODEL", "eval --threads 1 --data DATA --model MODEL"],
             [Bound("phoneme error rate", r"beam search \(\d+ texts\) +([\d.]+)", at_most=12)], ["attention.svg"]),
     ],
+    "tree": [
+        Run("sst", ["train --data DATA --seed SEED --threads 1 --model MODEL",
+                    'show --model MODEL "(((Somewhat blurred) ,) but) (((Kinnear \'s) performance) (is (razor sharp)))"',
+                    "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"Tree-LSTM +([\d.]+)", at_least=0.80)],
+            pictures=["tree.svg"]),
+    ],
     "vanish": [
-        Run("gradients", ["gradients --length 200 --seed SEED --model MODEL"], pictures=["gradients.svg"]),
+        Run("gradients", ["gradients --length 200 --hidden 64 --seed SEED --model MODEL"], pictures=["gradients.svg"]),
         Run("clipping", ["clipping --seed SEED --model MODEL"], pictures=["clipping.svg"]),
         Run("adding", ["train --task adding --length 400 --seed SEED --threads 1 --model MODEL", "eval --model MODEL"],
             [Bound("squared error of a GRU", r"gru, T = 400 +([\d.]+)", at_most=0.01),  # always 1: 0.1667

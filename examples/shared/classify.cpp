@@ -32,15 +32,23 @@ std::vector<std::int64_t> lengths(const Classes& all, std::span<const std::size_
 
 // The loss of a batch of the training part; batches count within the part.
 Step step_of(const Classes& all, const Scores& scores, const ClassifyOptions& options) {
+  const auto in_set = [&all](std::span<const std::size_t> chosen) {
+    std::vector<std::size_t> here;
+    for (const std::size_t i : chosen) here.push_back(all.split.train[i]);
+    return here;
+  };
+  if (options.learnt)
+    return [in_set, learnt = options.learnt](Tape& tape, std::span<const std::size_t> chosen) {
+      return learnt(tape, in_set(chosen));
+    };
   std::vector<double> weights(all.names.size(), 1);
   if (options.balanced) {
     for (const std::size_t i : all.split.train) ++weights[static_cast<std::size_t>(all.of[i])];
     for (double& w : weights) w = 1 / std::sqrt(w);
   }
   const Tensor weight({std::ssize(weights)}, std::span<const double>(weights));
-  return [&all, scores, weight](Tape& tape, std::span<const std::size_t> chosen) {
-    std::vector<std::size_t> here;
-    for (const std::size_t i : chosen) here.push_back(all.split.train[i]);
+  return [&all, in_set, scores, weight](Tape& tape, std::span<const std::size_t> chosen) {
+    const std::vector<std::size_t> here = in_set(chosen);
     return spool::cross_entropy(scores(tape, here, /*training=*/true),
                                 tape.tokens({std::ssize(here)}, labels(all, here)),
                                 {.weight = tape.input(weight)});

@@ -35,6 +35,7 @@ struct ClassifyOptions {
   bool balanced = false;  ///< each example counts by 1 / sqrt(examples of its class), and the balanced
                           ///< accuracy decides which epoch is best
   bool by_loss = false;   ///< the loss decides: for validation parts so small that accuracies are often equal
+  Step learnt = {};       ///< the loss of examples, in place of the cross entropy of their classes
 };
 /// Trains on the training part by cross entropy; the epoch of the best accuracy on the validation part is
 /// kept, the first of equals. Gives the exit code.
