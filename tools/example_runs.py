@@ -78,6 +78,20 @@ SMALL = {
              "eval --model MODEL", "recognize --model MODEL MODEL/example.wav", "eval --model MODEL"],
             [Bound("label error rate", r"gru, CTC +([\d.]+)", at_most=0.1)]),  # saying nothing: 1
     ],
+    "video": [
+        Run("video, gestures",
+            ["train --model MODEL --epochs 10", "eval --model MODEL", "classify --model MODEL MODEL/example.csv",
+             "eval --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.9)]),  # logistic regression: 0.3, a circle begins anywhere
+        Run("video, moving",
+            ["train --task moving --model MODEL --epochs 7 --lr 0.006", "eval --model MODEL",
+             "classify --model MODEL MODEL/example.png", "eval --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.93)]),  # logistic regression: 0.85
+        Run("video, rows",
+            ["train --task rows --model MODEL --epochs 12 --lr 0.01", "eval --model MODEL",
+             "classify --model MODEL MODEL/example.png", "eval --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.97)]),  # logistic regression: 0.93
+    ],
 }
 
 # The name of a run marks its place in docs/examples/NAME.md: <!-- results: NAME --> and <!-- end of results -->.
@@ -117,5 +131,19 @@ FULL = {
             [Bound("label error rate", r"gru, CTC +([\d.]+)", at_most=0.1)], pictures=["string.svg"]),
         Run("vowels", ["train --task vowels --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
             [Bound("accuracy", r"gru +([\d.]+)", at_least=0.95)]),
+    ],
+    "video": [
+        Run("gestures", ["train --task gestures --data DATA --seed SEED --model MODEL",
+                         "eval --data DATA --model MODEL", "classify --model MODEL MODEL/example.csv",
+                         "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.94)], pictures=["frames.svg"]),
+        Run("moving", ["train --task moving --data DATA --seed SEED --epochs 12 --model MODEL",
+                       "eval --data DATA --model MODEL", "classify --model MODEL MODEL/example.png",
+                       "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.8)], pictures=["frames.svg"]),
+        Run("rows", ["train --task rows --hidden 128 --epochs 20 --data DATA --seed SEED --model MODEL",
+                     "eval --data DATA --model MODEL", "classify --model MODEL MODEL/example.png",
+                     "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.84)], pictures=["frames.svg"]),
     ],
 }

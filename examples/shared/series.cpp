@@ -1,5 +1,7 @@
 #include "series.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace examples {
@@ -17,6 +19,16 @@ void Series::add(const spool::Tensor& row, int label, std::vector<std::size_t>& 
   rows.push_back(row);
   classes.of.push_back(label);
   classes.lengths.push_back(row.shape()[0]);
+}
+
+void Series::check(const std::string& origin) const {
+  const auto& [train, validation, test] = classes.split;
+  if (train.empty() || validation.empty() || test.empty())
+    throw spool::FileError(origin + ": too few examples to train on, to validate and to test");
+  for (const int c : classes.of)
+    if (c < 0 || c >= std::ssize(classes.names))
+      throw spool::FileError(
+          fmt::format("{}: class {} is none of 0 to {}", origin, c, classes.names.size() - 1));
 }
 
 spool::PaddedRows padded(const Series& all, std::span<const std::size_t> chosen) {

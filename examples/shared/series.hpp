@@ -18,6 +18,8 @@ struct Series {
 
   /// One more, in one of the parts of classes.split.
   void add(const spool::Tensor& row, int label, std::vector<std::size_t>& part);
+  /// FileError, with the name of what was read, when a part is empty or a class is not among classes.names.
+  void check(const std::string& origin) const;
 };
 
 /// The scores of padded series: of each one [B,C], or of each row [T,B,C].

@@ -100,8 +100,7 @@ Speech read_digits(const std::string& directory) {
       throw spool::FileError(file.string() + ": is not called {digit}_{speaker}_{index}.wav");
     add(all, read_speech(file.string()), {digit}, speaker, part(index));
   }
-  if (to.train.empty() || to.validation.empty() || to.test.empty())
-    throw spool::FileError(folder + ": needs recordings of index 0 to 6 at least");
+  all.check(folder);
   return all;
 }
 

@@ -1,0 +1,249 @@
+// video: what is seen frame by frame: the gesture of a finger, a garment behind a small window that moves, a
+// picture that comes row by row.
+#include "../shared/sequence_model.hpp"
+#include "../shared/series.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <map>
+
+namespace {
+
+using namespace examples;
+using spool::Tape;
+using spool::Tensor;
+using spool::Var;
+
+constexpr const char* purpose =
+    R"(Tells what is seen frame by frame, and how likely each class is after each frame.
+
+  video train --task gestures   learn gestures from 16 places of a finger, and keep the model in --model
+  video train --task moving     learn what a window shows that moves over a picture: a convolutional network
+                                looks at each of 8 frames, a recurrent one remembers
+  video train --task rows       learn what a picture shows, each row of which is a frame
+  video eval                    the model on the test part, beside baselines; an example.csv or .png of it
+  video classify FILE...        gestures (CSV) or pictures of 28 x 28 pixels (PNG); of the last one, frames.svg
+                                shows the frames, and the probabilities after each
+
+With --data DIR it learns gestures of DIR/gesture_point_history, or garments of DIR/fashion_mnist.
+
+)";
+
+const std::map<std::string, std::int64_t> widths{
+    {"gestures", 2}, {"moving", 288}, {"rows", 28}};  // of frames
+constexpr std::int64_t side = 28, window = 14, frames = 8, places = 16;
+
+// A finger that rests, goes round to the right or to the left, or away: [16,2].
+Tensor made_up_track(int gesture, spool::Philox& random) {
+  const double begin = random.uniform(0, 6.28), r = random.uniform(0.5, 1.5), step = random.uniform(0.3, 0.6);
+  Tensor out({places, 2});
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const double t = step * static_cast<double>(i / 2), angle = begin + (gesture == 1 ? t : -t);
+    const double x_or_y = i % 2 == 0 ? 1.57 : 0, away = r * t * std::sin(begin + x_or_y);
+    const double around = r * (std::sin(angle + x_or_y) - std::sin(begin + x_or_y));
+    out.set(i, (gesture == 0 ? 0 : gesture == 3 ? away : around) + random.uniform(-0.05, 0.05));
+  }
+  return out;
+}
+
+// A disc, a ring, a square or its frame, somewhere, in noise: [28,28].
+Tensor made_up_picture(int kind, spool::Philox& random) {
+  const double r = random.uniform(6, 10), x = random.uniform(11, 17), y = random.uniform(11, 17);
+  Tensor out({side, side});
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const double dx = std::abs(static_cast<double>(i % side) - x),
+                 dy = std::abs(static_cast<double>(i / side) - y);
+    const double distance = kind < 2 ? std::hypot(dx, dy) : std::max(dx, dy);
+    const bool inside = distance < r && (kind % 2 == 0 || distance > r - 3);
+    out.set(i, (inside ? 0.8 : 0) + random.uniform(0, 0.2));
+  }
+  return out;
+}
+
+// The last 32 numbers of each line as [16,2]: places beside the first, x and y in tenths of the picture.
+std::vector<Tensor> read_tracks(const std::string& path) {
+  const Tensor numbers = spool::Csv(path, {.header = false}).numbers();
+  const auto columns = static_cast<std::size_t>(numbers.shape()[1]);
+  if (columns < 2 * places) throw spool::FileError(fmt::format("{}: has {} columns, not 32", path, columns));
+  std::vector<Tensor> tracks;
+  for (std::size_t end = columns; end <= numbers.size(); end += columns) {
+    Tensor& t = tracks.emplace_back(spool::Shape{places, 2});
+    for (std::size_t i = 0; i < t.size(); ++i) t.set(i, 10 * numbers.at(end - t.size() + i));
+  }
+  return tracks;
+}
+
+// Nearly every line of DIR/gesture_point_history is the one before, a frame later. Such lines stay together:
+// of five of these recordings one is to test, one to validate.
+Series read_gestures(const std::string& directory) {
+  Series all;
+  auto& split = all.classes.split;
+  const std::vector parts{&split.test, &split.validation, &split.train, &split.train, &split.train};
+  if (directory.empty()) {
+    all.classes.names = {"rest", "right", "left", "away"};
+    spool::Philox random(1);
+    for (int i = 0; i < 800; ++i) all.add(made_up_track(i % 4, random), i % 4, *parts[random.below(5)]);
+    return all;
+  }
+  const std::string path = directory + "/gesture_point_history/point_history";
+  all.classes.names = spool::Csv(path + "_classifier_label.csv", {.header = false}).texts("1");
+  const auto tracks = read_tracks(path + ".csv.gz");
+  const auto labels = spool::Csv(path + ".csv.gz", {.header = false}).numbers(std::vector<std::string>{"1"});
+  std::size_t recording = 0;
+  for (std::size_t n = 0; n < tracks.size(); ++n) {
+    bool follows = n > 0;
+    for (std::size_t i = 0; follows && i + 2 < tracks[n].size(); ++i)
+      follows = std::abs(tracks[n - 1].at(i + 2) - tracks[n - 1].at(2 + i % 2) - tracks[n].at(i)) < 1e-3;
+    recording += follows ? 0 : 1;
+    all.add(tracks[n], static_cast<int>(labels.at(n)), *parts[recording % 5]);
+  }
+  all.check(path + ".csv.gz");
+  return all;
+}
+
+// Every tenth of the training pictures of DIR/fashion_mnist validates.
+Series read_pictures(const std::string& directory) {
+  Series all;
+  spool::Split& to = all.classes.split;
+  if (directory.empty()) {
+    all.classes.names = {"disc", "ring", "square", "frame"};
+    spool::Philox random(1);
+    for (int i = 0; i < 800; ++i)
+      all.add(made_up_picture(i % 4, random), i % 4, i < 600 ? to.train : i < 700 ? to.validation : to.test);
+    return all;
+  }
+  all.classes.names = {"T-shirt", "trousers", "pullover", "dress", "coat",
+                       "sandal",  "shirt",    "sneaker",  "bag",   "boot"};
+  for (const std::string name : {"train6k", "t2k"}) {
+    const std::string path = directory + "/fashion_mnist/" + name;
+    const Tensor pixels = spool::read_idx(path + "-images-idx3-ubyte.gz");
+    const Tensor labels = spool::read_idx(path + "-labels-idx1-ubyte.gz");
+    if (pixels.shape() != spool::Shape{std::ssize(labels.doubles()), side, side})
+      throw spool::FileError(path + ": pictures and labels do not fit");
+    for (std::size_t n = 0; n < labels.size(); ++n) {
+      Tensor picture({side, side});
+      for (std::size_t i = 0; i < picture.size(); ++i)
+        picture.set(i, pixels.at(n * picture.size() + i) / 255);
+      auto& part = name == "t2k" ? to.test : n % 10 == 9 ? to.validation : to.train;
+      all.add(picture, static_cast<int>(labels.at(n)), part);
+    }
+  }
+  all.check(directory + "/fashion_mnist");
+  return all;
+}
+
+// What a window shows [8,14,14] that moves over a picture [28,28], from a corner to the opposite one.
+Tensor through_window(const Tensor& picture, std::uint64_t corner) {
+  Tensor out({frames, window, window});
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::size_t t = i / (window * window), there = 2 * t, back = side - window - there;
+    const std::size_t row = i / window % window + (corner < 2 ? there : back);
+    const std::size_t column = i % window + (corner % 2 == 0 ? there : back);
+    out.set(i, picture.at(row * side + column));
+  }
+  return out;
+}
+
+// Frames [T,B,D] or [T,B,H,W] to scores after each: [T,B,C].
+struct Watcher {
+  Watcher(const Program& program, const std::string& task, std::int64_t classes)
+      : memory(program.init(), {.recipe = program.recipe(),
+                                .width = widths.at(task),
+                                .classes = classes,
+                                .bidirectional = false,
+                                .pooling = Pooling::none}) {
+    if (task == "moving")
+      eye.emplace(program.init().named("eye"), spool::ConvEncoderOptions{.in = 1, .channels = {16, 32}});
+  }
+  Var operator()(Tape& tape, const spool::PaddedRows& x, bool training) const {
+    if (!eye) return memory(tape, x, training);
+    const std::int64_t T = x.values.shape()[0], B = x.values.shape()[1];
+    const Var seen = (*eye)(spool::reshape(tape.input(x.values), {T * B, 1, window, window}));
+    return memory(spool::reshape(seen, {T, B, widths.at("moving")}), tape.tokens({B}, x.lengths), training);
+  }
+  spool::Params parameters() const { return eye ? spool::parameters(*eye, memory) : memory.parameters(); }
+
+  std::optional<spool::ConvEncoder> eye;
+  SequenceModel memory;
+};
+
+// The frames, above the probability of each class after each of them [C,T].
+std::string picture(const Tensor& seen, const Tensor& probabilities, const std::vector<std::string>& names) {
+  std::vector<std::string> shown;
+  if (seen.shape()[0] == frames)
+    for (std::int64_t t = 0; t < frames; ++t) {
+      Tape tape;
+      shown.push_back(spool::image_panel(tape.read(spool::select(tape.input(seen), 0, t)), {}, 80));
+    }
+  else if (seen.shape()[0] == side)
+    shown.push_back(spool::image_panel(seen, {}, 280));
+  else {
+    spool::Series finger;
+    for (std::size_t i = 0; i < seen.size(); i += 2)
+      finger.x.push_back(seen.at(i)), finger.y.push_back(-seen.at(i + 1));
+    shown.push_back(spool::line_chart(std::vector{finger}));
+  }
+  const spool::HeatMapOptions options{
+      .title = "probability after each frame", .row_labels = names, .low = 0, .high = 1, .width = 760};
+  return spool::panels(std::vector{spool::panels(shown, frames), spool::heat_map(probabilities, options)}, 1);
+}
+
+Tensor read_frames(const std::string& task, const std::string& path) {
+  if (task == "gestures") return read_tracks(path)[0];
+  const Tensor pixels = spool::read_png(path, spool::Pixel::grey);
+  if (pixels.size() != side * side) throw spool::FileError(path + ": has not 28 x 28 pixels");
+  const Tensor picture = pixels.reshaped({side, side});
+  return task == "rows" ? picture : through_window(picture, 0);
+}
+
+int classify(const Program& program, const std::string& task) {
+  const std::vector<std::string> names = lines_of(program.fact("classes"));
+  const Watcher model(program, task, std::ssize(names));
+  program.restore(model.parameters());
+  return print_likeliest(program, [&](Tape& tape, const std::string& path) {
+    const std::vector seen{read_frames(task, path)};
+    const Var scores =
+        spool::select(model(tape, spool::pad(seen, std::vector<std::size_t>{0}), /*training=*/false), 1, 0);
+    const Tensor probabilities = tape.read(spool::transpose(spool::softmax(scores)));
+    spool::write_file(program.file("frames.svg"), picture(seen[0], probabilities, names));
+    return spool::slice(scores, 0, scores.shape()[0] - 1, scores.shape()[0]);
+  });
+}
+
+void write_example(const Program& program, const std::string& task, const Tensor& example) {
+  if (task != "gestures") return spool::write_png(program.file("example.png"), example);
+  std::vector<double> numbers = example.doubles();
+  for (double& v : numbers) v /= 10;
+  spool::write_file(program.file("example.csv"), fmt::format("{}\n", fmt::join(numbers, ",")));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string task;
+  Program program({.name = "video",
+                   .purpose = purpose,
+                   .verbs = {"train", "eval", "classify"},
+                   .epochs = 15,
+                   .recipe = {.hidden = 96, .embed = 0}});
+  program.learnt()("task", po::value(&task)->default_value("gestures"), "gestures, moving or rows");
+  return program.run(argc, argv, [&] {
+    require_one_of("task", task, {"gestures", "moving", "rows"});
+    if (program.verb() == "classify") return classify(program, task);
+    Series all = task == "gestures" ? read_gestures(program.data()) : read_pictures(program.data());
+    program.fact("classes", joined(all.classes.names));
+    if (!program.trains()) write_example(program, task, all.rows[all.classes.split.test[0]]);
+    spool::Philox random(1);
+    if (task == "moving")
+      for (std::size_t n = 0; n < all.rows.size(); ++n) {
+        all.rows[n] = through_window(all.rows[n], random.below(4));
+        all.classes.lengths[n] = frames;
+      }
+    const Watcher model(program, task, std::ssize(all.classes.names));
+    return classify_series(program, all, model.parameters(), [&](Tape& tape, const auto& x, bool training) {
+      return spool::select(model(tape, x, training), 0, -1);
+    });
+  });
+}
