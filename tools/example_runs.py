@@ -92,6 +92,10 @@ SMALL = {
              "classify --model MODEL MODEL/example.png", "eval --model MODEL"],
             [Bound("accuracy", r"gru +([\d.]+)", at_least=0.97)]),  # logistic regression: 0.93
     ],
+    "sentiment": [
+        Run("sentiment", ["train --model MODEL", "classify --model MODEL 'the film is not dull'", "eval --model MODEL"],
+            [Bound("accuracy", r"gru, attention +([\d.]+)", at_least=0.85)]),  # a bag of words: 0.52
+    ],
 }
 
 # The name of a run marks its place in docs/examples/NAME.md: <!-- results: NAME --> and <!-- end of results -->.

@@ -60,4 +60,11 @@ std::vector<std::string> words_of(std::string_view sentence) {
   return all;
 }
 
+std::vector<std::string> characters_of(std::string_view text) {
+  std::vector<std::string> all;
+  for (const char32_t c : detail::code_points(text, "characters_of"))
+    all.push_back(detail::to_utf8(std::u32string(1, c)));
+  return all;
+}
+
 }  // namespace spool

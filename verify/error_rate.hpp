@@ -61,5 +61,7 @@ class ErrorRate {
 /// The words of a sentence: what stands between spaces, as Python's split() cuts (Unicode's spaces, too).
 /// TapeError for what is not UTF-8.
 std::vector<std::string> words_of(std::string_view sentence);
+/// The characters of a text: its code points, each as UTF-8. TapeError for what is not UTF-8.
+std::vector<std::string> characters_of(std::string_view text);
 
 }  // namespace spool
