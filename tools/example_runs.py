@@ -150,4 +150,13 @@ FULL = {
                      "eval --data DATA --model MODEL"],
             [Bound("accuracy", r"gru +([\d.]+)", at_least=0.84)], pictures=["frames.svg"]),
     ],
+    "sentiment": [
+        Run("films", ["train --set films --data DATA --seed SEED --threads 1 --model MODEL", "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru, attention +([\d.]+)", at_least=0.76)], pictures=["confusion.svg"]),
+        Run("waimai", ["train --set waimai --by character --data DATA --seed SEED --threads 1 --model MODEL",
+                       "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru, attention +([\d.]+)", at_least=0.87)]),
+        Run("characters", ["train --set films --by character --data DATA --seed SEED --threads 1 --model MODEL",
+                           "eval --data DATA --model MODEL"]),
+    ],
 }

@@ -189,8 +189,8 @@ int main(int argc, char** argv) {
   Program program({.name = "sentiment",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "classify"},
-                   .epochs = 8,
-                   .recipe = {.hidden = 64, .embed = 64, .lr = 2e-3, .dropout = 0.5}});
+                   .epochs = 12,
+                   .recipe = {.hidden = 64, .embed = 100, .lr = 5e-3, .dropout = 0.5}});
   auto learnt = program.learnt();
   learnt("set", po::value(&o.set)->default_value("films"), "films, waimai or hotels");
   learnt("by", po::value(&o.by)->default_value("word"), "word or character");
