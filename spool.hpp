@@ -13,6 +13,7 @@
 #include <spool/io/audio.hpp>
 #include <spool/io/chart.hpp>
 #include <spool/io/checkpoint.hpp>
+#include <spool/io/conll.hpp>
 #include <spool/io/csv.hpp>
 #include <spool/io/heat_map.hpp>
 #include <spool/io/idx.hpp>

@@ -26,6 +26,13 @@ std::int64_t padded_length(std::size_t count, std::span<const std::size_t> chose
   return (longest + options.multiple_of - 1) / options.multiple_of * options.multiple_of;
 }
 
+template <class T>
+std::vector<std::int64_t> sizes(std::span<const std::vector<T>> sequences) {
+  std::vector<std::int64_t> lengths;
+  for (const std::vector<T>& s : sequences) lengths.push_back(std::ssize(s));
+  return lengths;
+}
+
 }  // namespace
 
 LengthBatches::LengthBatches(std::vector<std::int64_t> lengths, LengthBatchOptions options)
@@ -60,10 +67,9 @@ void LengthBatches::order(std::uint64_t epoch) const {
   if (options_.shuffle) random.shuffle(std::span(begins_));
 }
 
-std::vector<std::int64_t> lengths_of(std::span<const std::vector<int>> sequences) {
-  std::vector<std::int64_t> lengths;
-  for (const std::vector<int>& s : sequences) lengths.push_back(std::ssize(s));
-  return lengths;
+std::vector<std::int64_t> lengths_of(std::span<const std::vector<int>> sequences) { return sizes(sequences); }
+std::vector<std::int64_t> lengths_of(std::span<const std::vector<std::string>> sequences) {
+  return sizes(sequences);
 }
 
 PaddedIds pad(std::span<const std::vector<int>> sequences, std::span<const std::size_t> chosen,
@@ -79,6 +85,12 @@ PaddedIds pad(std::span<const std::vector<int>> sequences, std::span<const std::
     out.lengths.push_back(static_cast<int>(s.size()));
   }
   return out;
+}
+
+PaddedIds pad(std::span<const std::vector<int>> sequences, const PadOptions& options) {
+  std::vector<std::size_t> all(sequences.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return pad(sequences, all, options);
 }
 
 PaddedRows pad(std::span<const Tensor> series, std::span<const std::size_t> chosen,

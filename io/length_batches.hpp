@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace spool {
@@ -50,6 +51,7 @@ class LengthBatches {
 
 /// The size of each sequence.
 std::vector<std::int64_t> lengths_of(std::span<const std::vector<int>> sequences);
+std::vector<std::int64_t> lengths_of(std::span<const std::vector<std::string>> sequences);
 
 struct PadOptions {
   int value = 0;                 ///< what stands after a sequence's end
@@ -67,6 +69,8 @@ struct PaddedIds {
 /// and a multiple below 1.
 PaddedIds pad(std::span<const std::vector<int>> sequences, std::span<const std::size_t> chosen,
               const PadOptions& options = {});
+/// All of them.
+PaddedIds pad(std::span<const std::vector<int>> sequences, const PadOptions& options = {});
 
 struct PaddedRows {
   Tensor values;             ///< [T,B,D...]

@@ -150,7 +150,10 @@ TEST_CASE("padding stands after the ends, and unroll passes over it") {
   CHECK(p.lengths == std::vector<int>{2, 3, 0});
   CHECK(pad(words, chosen, {.multiple_of = 4}).shape == Shape{4, 3});
   CHECK(pad(words, std::vector<std::size_t>{2}).shape == Shape{1, 1});
+  const PaddedIds all = pad(words, {.value = 9});
+  CHECK(all.ids == pad(words, std::vector<std::size_t>{0, 1, 2, 3}, {.value = 9}).ids);
   CHECK(lengths_of(words) == std::vector<std::int64_t>{3, 1, 0, 2});
+  CHECK(lengths_of(std::vector<std::vector<std::string>>{{"a", "b"}, {}}) == std::vector<std::int64_t>{2, 0});
 
   const Init init{.seed = 1};
   const Embedding table(init.named("table"), 10, 4);
