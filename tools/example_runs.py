@@ -44,6 +44,11 @@ SMALL = {
             ["train --task classify --model MODEL --epochs 3", "classify --model MODEL tavikoshi", "eval --model MODEL"],
             [Bound("balanced accuracy", r"gru +[\d.]+ +([\d.]+)", at_least=0.95)]),  # the most frequent class: 0.25
     ],
+    "tagger": [
+        Run("tagger", ["train --model MODEL --epochs 2", 'tag --model MODEL "the tavibu lusilen the kobutaish grokovi"',
+                       "eval --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.98)]),  # each word's most frequent tag: 0.74
+    ],
     "translate": [
         Run("translate", ["train --model MODEL --epochs 3", "translate --model MODEL '5 March 1999'", "eval --model MODEL"],
             [Bound("% of characters wrong", r"beam search \(\d+ texts\) +([\d.]+)", at_most=1)]),  # nearest date: 19.5
@@ -105,6 +110,10 @@ FULL = {
         Run("generate", ["train --task generate --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"]),
         Run("classify", ["train --task classify --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
             pictures=["confusion.svg"]),
+    ],
+    "tagger": [
+        Run("english", ["train --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.92)], pictures=["confusion.svg"]),
     ],
     "translate": [
         Run("phonemes",

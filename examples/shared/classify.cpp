@@ -92,6 +92,23 @@ int fit_classes(const Program& program, const spool::Params& params, const Class
                      {.maximize = !options.by_loss});
 }
 
+void write_confusion(const Program& program, const spool::Confusion& confusion,
+                     const std::vector<std::string>& names) {
+  const bool few = names.size() <= 20;
+  spool::HeatMapOptions options{.title = "which class is taken for which",
+                                .x_label = "predicted",
+                                .y_label = "actual",
+                                .row_labels = names,
+                                .column_labels = names,
+                                .low = 0,
+                                .high = 1,
+                                .numbers = names.size() <= 10,
+                                .width = few ? 640 : 960,
+                                .height = few ? 560 : 880};
+  spool::write_file(program.file("confusion.svg"), spool::heat_map(confusion.shares(), options));
+  fmt::print("which class is taken for which: {}\n\n", program.file("confusion.svg"));
+}
+
 void report_classes(const Program& program, const Classes& all, const std::vector<Candidate>& candidates) {
   std::vector<Row> rows;
   double most_frequent = 0;
@@ -100,18 +117,7 @@ void report_classes(const Program& program, const Classes& all, const std::vecto
     rows.push_back({c.name, {confusion.accuracy(), confusion.balanced_accuracy()}});
     most_frequent = confusion.most_frequent();
     if (rows.size() > 1) continue;
-    const bool few = all.names.size() <= 20;
-    spool::write_file(program.file("confusion.svg"),
-                      spool::heat_map(confusion.shares(), {.title = "which class is taken for which",
-                                                           .x_label = "predicted",
-                                                           .y_label = "actual",
-                                                           .row_labels = all.names,
-                                                           .column_labels = all.names,
-                                                           .low = 0,
-                                                           .high = 1,
-                                                           .numbers = all.names.size() <= 10,
-                                                           .width = few ? 640 : 960,
-                                                           .height = few ? 560 : 880}));
+    write_confusion(program, confusion, all.names);
   }
   rows.push_back(
       {"always the most frequent class", {most_frequent, 1.0 / static_cast<double>(all.names.size())}});

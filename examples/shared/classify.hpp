@@ -50,6 +50,10 @@ struct Candidate {
 };
 void report_classes(const Program& program, const Classes& all, const std::vector<Candidate>& candidates);
 
+/// The picture alone, whose name is printed.
+void write_confusion(const Program& program, const spool::Confusion& confusion,
+                     const std::vector<std::string>& names);
+
 /// The verb that classifies: a line for each of the words after it with its likeliest classes, "text: name
 /// 0.91 other 0.05  third 0.02", by scores [1,C]. Their names are the model's fact "classes". Gives the exit
 /// code.
