@@ -37,6 +37,10 @@ SMALL = {
                         "eval --checkpoint MODEL"],
             [Bound("nats per character", r"test loss ([\d.]+)", at_most=2.2)]),  # frequencies of characters: 3.49
     ],
+    "music": [
+        Run("music", ["train --epochs 20 --model MODEL", "sample --model MODEL --out MODEL/piece.mid", "eval --model MODEL"],
+            [Bound("nats per frame", r"gru +([\d.]+)", at_most=5.2)]),  # logistic regression on the frame before: 7.3
+    ],
     "names": [
         Run("names, writing", ["train --model MODEL --epochs 6", "sample --model MODEL --count 3", "eval --model MODEL"],
             [Bound("nats per character", r"gru +([\d.]+)", at_most=1.3)]),  # pairs of characters: 1.71
@@ -106,6 +110,19 @@ SMALL = {
 # The name of a run marks its place in docs/examples/NAME.md: <!-- results: NAME --> and <!-- end of results -->.
 # Bounds are those that the program must hold with every seed.
 FULL = {
+    "music": [
+        Run(name, [f"train --set {music} --cell {options} --threads 1 --data DATA --seed SEED --model MODEL",
+                   "eval --threads 1 --data DATA --model MODEL"],
+            [Bound("nats per frame", cell + r" +([\d.]+)", at_most=most)], pictures)
+        for name, music, cell, options, most, pictures in [
+            ("jsb_rnn", "JSB_Chorales", "rnn", "rnn --hidden 100 --batch 2 --lr 0.002", 9.2, []),
+            ("jsb_gru", "JSB_Chorales", "gru", "gru --hidden 46 --batch 4 --lr 0.02", 9.2, []),
+            ("jsb_lstm", "JSB_Chorales", "lstm", "lstm --hidden 36 --batch 4 --lr 0.01", 8.8, ["expected.svg"]),
+            ("nottingham_rnn", "Nottingham", "rnn", "rnn --hidden 100 --batch 4 --lr 0.003 --epochs 15", 5, []),
+            ("nottingham_gru", "Nottingham", "gru", "gru --hidden 46 --batch 4 --lr 0.02 --epochs 15", 5, []),
+            ("nottingham_lstm", "Nottingham", "lstm", "lstm --hidden 36 --batch 4 --lr 0.01 --epochs 15", 5, []),
+        ]
+    ],
     "names": [
         Run("generate", ["train --task generate --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"]),
         Run("classify", ["train --task classify --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"],
