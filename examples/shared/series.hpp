@@ -34,8 +34,8 @@ spool::PaddedRows padded(const Series& all, std::span<const std::size_t> chosen)
 Series read_archive(const std::string& prefix);
 
 /// The verbs `train`, where the validation loss decides which epoch is best, and `eval` (see fit_classes,
-/// report_classes). The baseline is logistic regression on all
-/// numbers of a series, or on its mean row where lengths differ. Gives the exit code.
+/// report_classes). The baseline is logistic regression on all numbers of a series, or on its mean row where
+/// lengths differ. Gives the exit code.
 int classify_series(const Program& program, const Series& all, const spool::Params& params,
                     const SeriesScores& model);
 

@@ -108,6 +108,7 @@ Speech read_digits(const std::string& directory) {
 // strings to train on as there are recordings.
 Speech join(const Speech& digits) {
   Speech all;
+  all.classes.names = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "none"};
   spool::Philox random(1);
   const auto make = [&](std::size_t count, Chosen from, std::vector<std::size_t>& to) {
     for (; count > 0; --count) {
@@ -172,7 +173,8 @@ std::string picture(const SeriesScores& model, const Speech& all, std::size_t wh
   const std::string title = fmt::format("log-mel frames of {}", fmt::join(all.said[which], " "));
   const std::vector charts{
       spool::heat_map(above, {.title = title, .upwards = true}),
-      spool::heat_map(tape.read(spool::transpose(p)), {.title = "probability of each digit; of none: 10"})};
+      spool::heat_map(tape.read(spool::transpose(p)),
+                      {.title = "probability of each digit", .row_labels = all.classes.names})};
   return spool::panels(charts, /*columns=*/1);
 }
 
