@@ -75,8 +75,9 @@ std::vector<Tensor> read_tracks(const std::string& path) {
   return tracks;
 }
 
-// Nearly every line of DIR/gesture_point_history is the one before, a frame later. Such lines stay together:
-// of five of these recordings one is to test, one to validate.
+// A line of DIR/gesture_point_history is the one before, a frame or two later. So lines come in blocks of
+// 100: of five of these one is to test, one to validate, and the last 15 lines of each are left out, which
+// share frames with the next.
 Series read_gestures(const std::string& directory) {
   Series all;
   auto& split = all.classes.split;
@@ -91,14 +92,8 @@ Series read_gestures(const std::string& directory) {
   all.classes.names = spool::Csv(path + "_classifier_label.csv", {.header = false}).texts("1");
   const auto tracks = read_tracks(path + ".csv.gz");
   const auto labels = spool::Csv(path + ".csv.gz", {.header = false}).numbers(std::vector<std::string>{"1"});
-  std::size_t recording = 0;
-  for (std::size_t n = 0; n < tracks.size(); ++n) {
-    bool follows = n > 0;
-    for (std::size_t i = 0; follows && i + 2 < tracks[n].size(); ++i)
-      follows = std::abs(tracks[n - 1].at(i + 2) - tracks[n - 1].at(2 + i % 2) - tracks[n].at(i)) < 1e-3;
-    recording += follows ? 0 : 1;
-    all.add(tracks[n], static_cast<int>(labels.at(n)), *parts[recording % 5]);
-  }
+  for (std::size_t n = 0; n < tracks.size(); ++n)
+    if (n % 100 < 85) all.add(tracks[n], static_cast<int>(labels.at(n)), *parts[n / 100 % 5]);
   all.check(path + ".csv.gz");
   return all;
 }
