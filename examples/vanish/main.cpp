@@ -1,6 +1,5 @@
 // vanish: what becomes of a gradient on its way back through time, and what can't be learnt because of it.
-#include "../shared/memory_problem.hpp"
-#include "../shared/program.hpp"
+#include "../shared/study.hpp"
 
 #include <fmt/format.h>
 
@@ -76,8 +75,8 @@ int clipping(const Program& program) {
   std::vector<Row> rows;
   for (const std::string how : {"not clipped", "clipped"}) {
     Tape tape;
-    const MemoryLearner rnn(tape, program.init(), {.cell = "rnn", .hidden = 64, .start = "keras"}, {.T = 20},
-                            50);
+    const Learner rnn(tape, program.init(), {.cell = "rnn", .hidden = 64, .start = "keras"},
+                      adding_problem(20, 50));
     Sgd sgd(rnn.parameters(), {.lr = 0.1});
     if (how == "clipped") sgd.set_clip({.max_norm = 1});
     Series loss{.name = "loss, " + how}, norm{.name = "norm of the gradient, " + how};
@@ -97,110 +96,42 @@ int clipping(const Program& program) {
   return 0;
 }
 
-// All cells at three lengths on one tape: they share no parameter, so each learns as if it were alone.
-class Study {
- public:
-  Study(const Program& program, bool adding, std::int64_t longest, const std::string& start)
-      : program_(program) {
-    for (const std::int64_t T : {longest / 4, longest / 2, longest})
-      for (const std::string& cell : AnyRecurrent::cells()) {
-        const Recipe& r = program.recipe();
-        const AnyRecurrentOptions layers{
-            .cell = cell, .hidden = r.hidden, .layers = r.layers, .start = start};
-        const MemoryLearner& l =
-            learners_.emplace_back(tape_, program.init(), layers, MemoryProblem{adding, T}, r.batch);
-        for (const Param& p : l.parameters()) params_.push_back(p);
-      }
+// All cells at three lengths.
+void add_all(Study& study, const Program& program, bool adding, std::int64_t longest,
+             const std::string& start) {
+  const Recipe& r = program.recipe();
+  for (const std::int64_t T : {longest / 4, longest / 2, longest})
+    for (const std::string& cell : AnyRecurrent::cells())
+      study.add({.cell = cell, .hidden = r.hidden, .layers = r.layers, .start = start},
+                adding ? adding_problem(T, r.batch) : copy_problem(T, r.batch));
+}
+
+int eval(const Program& program, Study& study) {
+  program.restore(study.parameters());
+  const auto measured = study.measure(20);
+  std::vector<Row> rows;
+  for (std::size_t k = 0; k < measured.size(); ++k) {
+    const Learner& l = *study.learners()[k];
+    rows.push_back({l.name, {measured[k].loss, l.task.naive, measured[k].right}});
   }
+  print_table({"cell and task", "loss", "without memory", "share right"}, rows);
+  return 0;
+}
 
-  int train() const {
-    Adam adam(params_, {.lr = program_.recipe().lr});
-    adam.set_clip({.value = 0.1});  // of each element: no cell's gradients count for another's
-    TrainerOptions options = program_.training();
-    options.schedule = cosine({.steps = options.epochs * Updates::size(), .eta_min = adam.lr() / 10});
-    Var total = tape_.constant(0);
-    for (const MemoryLearner& l : learners_) total = total + l.loss / l.problem.without_memory();
-    std::vector<Series> curves;
-    for (const MemoryLearner& l : learners_) curves.push_back({.name = l.name});
-    double updates = 0;
-    const auto step = [&](Tape&, std::uint64_t n) {
-      updates = static_cast<double>(n + 1);
-      show(static_cast<std::uint32_t>(n));
-      return total;
-    };
-    const auto validate = [&] {
-      const auto rows = measure(2);
-      double sum = 0;
-      for (std::size_t k = 0; k < rows.size(); ++k) {
-        const double loss = rows[k].values[0] / rows[k].values[1];
-        curves[k].x.push_back(updates), curves[k].y.push_back(loss);
-        sum += loss;
-      }
-      return Metrics{{"mean loss over that without memory", sum / static_cast<double>(rows.size())}};
-    };
-    const int code = program_.finish(Trainer(adam, options).fit(Updates{}, step, validate));
-    write_file(
-        program_.file("curves.svg"),
-        line_chart(curves, {.title = "Loss over that without memory", .x_label = "updates", .log_y = true}));
-    return code;
+int answer(const Program& program, Study& study) {
+  program.restore(study.parameters());
+  for (const auto& l : study.learners()) {
+    const Tensor right = l->show(Philox(program.seed(), 0xFFFFFFFF), true),
+                 said = study.tape().read(l->answer);
+    const auto B = static_cast<std::size_t>(program.recipe().batch);
+    fmt::print("{}: (right, answer)", l->name);
+    for (std::size_t i = static_cast<std::size_t>(l->task.first) * B; i < right.size();
+         i += l->task.symbols() ? B : right.size())
+      fmt::print(" ({:.3g}, {:.3g})", right.at(i), said.at(i));
+    fmt::print("\n");
   }
-
-  int eval() const {
-    program_.restore(params_);
-    print_table({"cell and length", "loss", "without memory", "share right"}, measure(20));
-    return 0;
-  }
-
-  int answer() const {
-    program_.restore(params_);
-    for (const MemoryLearner& l : learners_) {
-      const Tensor right = l.show(Philox(program_.seed(), held_out)), said = tape_.read(l.answer);
-      const auto B = static_cast<std::size_t>(program_.recipe().batch);
-      fmt::print("{}: (right, answer)", l.name);
-      for (std::size_t i = l.problem.adding ? 0 : right.size() - 10 * B; i < right.size(); i += B)
-        fmt::print(" ({:.3g}, {:.3g})", right.at(i), said.at(i));
-      fmt::print("\n");
-    }
-    return 0;
-  }
-
- private:
-  static constexpr std::uint32_t held_out = 0xFFFFFFFF;  // streams from here down are of no update
-
-  // An epoch of them; each is the number of the stream that its sequences are drawn from.
-  struct Updates {
-    static std::int64_t size() { return 100; }
-    std::uint64_t at(std::uint64_t n) const { return n; }
-  };
-
-  void show(std::uint32_t stream) const {
-    for (const MemoryLearner& l : learners_) l.show(Philox(program_.seed(), stream));
-  }
-
-  // Of each learner its loss, that without memory, and what it gets right.
-  std::vector<Row> measure(std::uint32_t batches) const {
-    std::vector<Row> rows;
-    Vars wanted;
-    for (const MemoryLearner& l : learners_) {
-      rows.push_back({l.name, {0, l.problem.without_memory(), 0}});
-      wanted.insert(wanted.end(), {l.loss, l.right});
-    }
-    for (std::uint32_t i = 0; i < batches; ++i) {
-      show(held_out - i);
-      tape_.run(wanted);
-      for (std::size_t k = 0; k < rows.size(); ++k) {
-        rows[k].values[0] += tape_.value(learners_[k].loss) / batches;
-        rows[k].values[2] += tape_.value(learners_[k].right) / batches;
-      }
-    }
-    return rows;
-  }
-
-  const Program& program_;
-  mutable Tape tape_;
-  std::vector<MemoryLearner> learners_;
-  Params params_;
-};
+  return 0;
+}
 
 }  // namespace
 
@@ -225,7 +156,10 @@ int main(int argc, char** argv) {
     require(longest >= 16, fmt::format("--length must be at least 16, not {}", longest));
     if (program.verb() == "gradients") return gradients(program, longest);
     if (program.verb() == "clipping") return clipping(program);
-    Study study(program, task == "adding", longest, start);
-    return program.trains() ? study.train() : program.verb() == "eval" ? study.eval() : study.answer();
+    Study study(program);
+    add_all(study, program, task == "adding", longest, start);
+    return program.trains()           ? study.train()
+           : program.verb() == "eval" ? eval(program, study)
+                                      : answer(program, study);
   });
 }
