@@ -21,6 +21,7 @@
 #include <spool/io/log_mel.hpp>
 #include <spool/io/midi.hpp>
 #include <spool/io/params.hpp>
+#include <spool/io/picture.hpp>
 #include <spool/io/png.hpp>
 #include <spool/io/safetensors.hpp>
 #include <spool/io/split.hpp>

@@ -18,9 +18,10 @@ namespace spool {
 namespace {
 
 struct Parser : csv_parser {
-  explicit Parser(char separator) : csv_parser{} {
+  explicit Parser(const CsvOptions& options) : csv_parser{} {
     if (csv_init(this, CSV_STRICT | CSV_STRICT_FINI) != 0) throw std::bad_alloc();
-    csv_set_delim(this, static_cast<unsigned char>(separator));
+    csv_set_delim(this, static_cast<unsigned char>(options.separator));
+    if (!options.quotes) csv_set_quote(this, 0);
   }
   ~Parser() { csv_free(this); }
   Parser(const Parser&) = delete;
@@ -56,7 +57,7 @@ Csv::Csv(const std::string& path, CsvOptions options) : path_(path) {
 
 // Byte by byte, since the parser does not say where it is.
 void Csv::parse(const std::string& text, CsvOptions options) {
-  Parser parser(options.separator);
+  Parser parser(options);
   Fed fed;
   std::size_t line = 1;
   const auto take_row = [&] {

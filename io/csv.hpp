@@ -15,6 +15,7 @@ namespace spool {
 struct CsvOptions {
   char separator = ',';
   bool header = true;  ///< the first row has the names of the columns; else they are called "1", "2", ...
+  bool quotes = true;  ///< false: a quote is a character like others, as in most files with tabs
 };
 
 class Csv {

@@ -34,6 +34,14 @@ TEST_CASE("a table is read by the names of its columns") {
   CHECK(csv.numbers(size) == Tensor({2, 1}, {1.5, 7}, DType::f64));
 }
 
+TEST_CASE("quotes may be characters like others") {
+  const Scratch scratch;
+  const std::string path = scratch.file("a.tsv", "what\tnote\n\"a\" toy\tcalled \"b\"\n\"c\t\n");
+  const Csv csv(path, {.separator = '\t', .quotes = false});
+  CHECK(csv.texts("what") == std::vector<std::string>{"\"a\" toy", "\"c"});
+  CHECK(csv.texts("note") == std::vector<std::string>{"called \"b\"", ""});
+}
+
 TEST_CASE("columns come in the order asked for, and missing numbers as what is said") {
   const Scratch scratch;
   const Csv csv(scratch.file("a.csv", "x;y\n1;2\n;4\n"), {.separator = ';'});
