@@ -91,7 +91,7 @@ struct Writer::Pairs {
         inputs.push_back(outputs.back());
         inputs.back().insert(inputs.back().begin(), Words::begin);
         outputs.back().push_back(Words::end);
-        order.push_back(1000 * lengths[i] + std::ssize(outputs.back()));
+        order.push_back((lengths.empty() ? 0 : 1000 * lengths[i]) + std::ssize(outputs.back()));
       }
   }
   // `teacher`: the probability of reading the true token.
@@ -123,7 +123,8 @@ struct Writer::Pairs {
 };
 
 int Writer::fit(const Program& program, const spool::Params& params, const Texts& texts,
-                const spool::Split& split, std::span<const std::int64_t> lengths, const Read& read) const {
+                const spool::Split& split, std::span<const std::int64_t> lengths, const Read& read,
+                const std::function<double()>& score) const {
   const Pairs pairs(*this, texts, split.train, lengths);
   const Pairs validation(*this, texts, split.validation, lengths);
   fmt::print("{} texts to learn from, of {} kinds of tokens\n", pairs.positions.size(), words_.size());
@@ -133,15 +134,20 @@ int Writer::fit(const Program& program, const spool::Params& params, const Texts
         options_.scheduled > 0 ? spool::inverse_sigmoid_decay(steps, options_.scheduled) : 1;
     return pairs.loss(*this, read, tape, chosen, true, teacher, spool::Reduction::mean);
   };
-  return program.fit(params, pairs.order, step, [&] { return validation.evaluate(*this, read); },
-                     {.loss_unit = "nats per token"});
+  const auto validate = [&]() -> spool::Metrics {
+    const double loss = validation.evaluate(*this, read);
+    if (score) return {{"score", score()}, {"validation loss", loss}};
+    return loss;
+  };
+  return program.fit(params, pairs.order, step, validate,
+                     {.maximize = static_cast<bool>(score), .loss_unit = "nats per token"});
 }
 
 std::vector<Tokens> Writer::write(std::span<const std::size_t> positions,
                                   std::span<const std::int64_t> lengths, const Read& read, int beam) const {
   if (beam == 0) beam = options_.beam;
   std::vector<std::int64_t> order;
-  for (const std::size_t i : positions) order.push_back(lengths[i]);
+  for (const std::size_t i : positions) order.push_back(lengths.empty() ? 0 : lengths[i]);
   const spool::LengthBatches batches(std::move(order), {.size = 32, .shuffle = false});
   std::vector<Tokens> all(positions.size());
   for (std::uint64_t n = 0; n < batches.size(); ++n) {

@@ -54,12 +54,16 @@ class Writer {
   const Decoder& decoder() const { return decoder_; }
   spool::Params parameters() const { return decoder_.parameters(); }
 
-  /// Trains `params` by all texts of the training part. Examples of about one length (one for each) come
-  /// together. Gives the exit code.
+  /// Trains `params` by all texts of the training part. Examples of about one length (one for each; or none,
+  /// where all are alike) come together. The epoch is kept with the least loss on the validation part; or
+  /// with the highest score, for tasks whose validation part has many words that can't be known. Gives the
+  /// exit code.
   int fit(const Program& program, const spool::Params& params, const Texts& texts, const spool::Split& split,
-          std::span<const std::int64_t> lengths, const Read& read) const;
+          std::span<const std::int64_t> lengths, const Read& read,
+          const std::function<double()>& score = {}) const;
 
   /// The best text about each of these examples, by beam search of this width (1: greedy; 0: as --beam says).
+  /// Lengths as of fit().
   std::vector<Tokens> write(std::span<const std::size_t> positions, std::span<const std::int64_t> lengths,
                             const Read& read, int beam = 0) const;
 
