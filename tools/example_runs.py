@@ -32,6 +32,10 @@ class Run:
 
 # Bounds are what was seen with a few seeds and some room; beside each, what is reached without a network.
 SMALL = {
+    "caption": [
+        Run("caption", ["train --epochs 5 --model MODEL", "eval --model MODEL"],
+            [Bound("BLEU-1", r"lstm +([\d.]+)", at_least=97)]),  # the nearest picture's caption: 94.75, the same words: 63.75
+    ],
     "compare": [
         Run("compare, measure", ["measure --parameters 1000 --hidden 16 --length 10"],
             [Bound("parameters of 16 LSTM units", r"\nlstm +16.00 +\S+ +([\d.]+)", at_most=1280)]),  # 4 (2 16 + 16 16 + 2 16)
@@ -117,6 +121,12 @@ SMALL = {
 # The name of a run marks its place in docs/examples/NAME.md: <!-- results: NAME --> and <!-- end of results -->.
 # Bounds are those that the program must hold with every seed.
 FULL = {
+    "caption": [
+        Run("attention", ["train --data DATA --seed SEED --threads 1 --model MODEL", "eval --data DATA --model MODEL"],
+            [Bound("BLEU-1", r"lstm +([\d.]+)", at_least=36)], pictures=["looked.svg"]),  # the same words: 33.84
+        Run("state", ["train --data DATA --attention none --seed SEED --threads 1 --model MODEL",
+                      "eval --data DATA --model MODEL"]),
+    ],
     "music": [
         Run(name, [f"train --set {music} --cell {options} --threads 1 --data DATA --seed SEED --model MODEL",
                    "eval --threads 1 --data DATA --model MODEL"],
