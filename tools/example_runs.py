@@ -48,6 +48,11 @@ SMALL = {
                         "eval --checkpoint MODEL"],
             [Bound("nats per character", r"test loss ([\d.]+)", at_most=2.2)]),  # frequencies of characters: 3.49
     ],
+    "forecast": [
+        Run("forecast", ["train --epochs 20 --model MODEL", "forecast --model MODEL", "eval --model MODEL"],
+            [Bound("quantile loss", r"gru +\S+ +([\d.]+)", at_most=0.0695),
+             Bound("of the autoregression", r"autoregression +\S+ +([\d.]+)", at_most=0.0745)]),  # as the last step: 0.11
+    ],
     "music": [
         Run("music", ["train --epochs 20 --model MODEL", "sample --model MODEL --out MODEL/piece.mid", "eval --model MODEL"],
             [Bound("nats per frame", r"gru +([\d.]+)", at_most=5.2)]),  # logistic regression on the frame before: 7.3
@@ -127,6 +132,12 @@ FULL = {
         Run("state", ["train --data DATA --attention none --seed SEED --threads 1 --model MODEL",
                       "eval --data DATA --model MODEL"]),
     ],
+    "forecast": [
+        Run(name, [f"train --set {name} {options} --threads 1 --data DATA --seed SEED --model MODEL",
+                   "eval --threads 1 --data DATA --model MODEL"], pictures=["forecast.svg"])
+        for name, options in [("etth1", "--hidden 64 --batch 64 --epochs 12"), ("sp500", "--epochs 10"),
+                              ("airline", "--batch 16 --lr 0.01 --epochs 600"), ("sunspots", "--epochs 200")]
+    ],
     "music": [
         Run(name, [f"train --set {music} --cell {options} --threads 1 --data DATA --seed SEED --model MODEL",
                    "eval --threads 1 --data DATA --model MODEL"],
@@ -135,9 +146,9 @@ FULL = {
             ("jsb_rnn", "JSB_Chorales", "rnn", "rnn --hidden 100 --batch 2 --lr 0.002", 9.2, []),
             ("jsb_gru", "JSB_Chorales", "gru", "gru --hidden 46 --batch 4 --lr 0.02", 9.2, []),
             ("jsb_lstm", "JSB_Chorales", "lstm", "lstm --hidden 36 --batch 4 --lr 0.01", 8.8, ["expected.svg"]),
-            ("nottingham_rnn", "Nottingham", "rnn", "rnn --hidden 100 --batch 4 --lr 0.003 --epochs 15", 5, []),
-            ("nottingham_gru", "Nottingham", "gru", "gru --hidden 46 --batch 4 --lr 0.02 --epochs 15", 5, []),
-            ("nottingham_lstm", "Nottingham", "lstm", "lstm --hidden 36 --batch 4 --lr 0.01 --epochs 15", 5, []),
+            ("nottingham_rnn", "Nottingham", "rnn", "rnn --hidden 100 --batch 2 --lr 0.002 --epochs 30", 5, []),
+            ("nottingham_gru", "Nottingham", "gru", "gru --hidden 46 --batch 2 --lr 0.02 --epochs 30", 5, []),
+            ("nottingham_lstm", "Nottingham", "lstm", "lstm --hidden 36 --batch 2 --lr 0.01 --epochs 30", 4.4, []),
         ]
     ],
     "compare": [

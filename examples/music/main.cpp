@@ -228,6 +228,7 @@ int main(int argc, char** argv) {
 
   return program.run(argc, argv, [&] {
     Parts parts = read_pieces(program.data(), set);
+    program.fact("pieces", program.data().empty() ? "made-up" : set);
     const SequenceModel network(program.init(), {.recipe = program.recipe(),
                                                  .width = keys,
                                                  .classes = keys,

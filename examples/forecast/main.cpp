@@ -1,0 +1,226 @@
+// forecast: many steps ahead, with intervals, beside forecasts that need no network.
+#include "../shared/least_squares.hpp"
+#include "../shared/sequence_model.hpp"
+#include "../shared/windows.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <map>
+
+namespace {
+
+using namespace examples;
+using spool::Tape, spool::Tensor, spool::Var;
+
+constexpr const char* purpose =
+    R"(Forecasts of a series, many steps ahead: for each step a middle value, and an interval for four values of five.
+
+  forecast train --set sunspots [options]    learn, and keep the model in --model
+  forecast eval [options]                    its errors on the last fifth of the series, beside simple forecasts
+  forecast forecast [options]                the last steps of the series, as a table and as a picture
+
+With --data DIR the series are those of DIR/timeseries: etth1, sp500, airline, sunspots.
+
+)";
+
+struct Task {
+  std::string file, column;
+  WindowOptions cut;
+  std::size_t period;  // of the seasons
+};
+const std::map<std::string, Task> tasks{
+    {"etth1", {"ETTh1.csv.gz", "OT", {.seen = 96, .ahead = 24}, 24}},
+    {"sp500", {"sp500_2001_2010_daily.csv", "Close", {.seen = 60, .ahead = 20, .logs = true}, 5}},
+    {"airline", {"Airline.csv", "Passengers", {.seen = 24, .ahead = 12, .logs = true}, 12}},
+    {"sunspots", {"sunspots.csv", "SUNACTIVITY", {.seen = 44, .ahead = 11}, 11}},
+    {"made-up", {"", "", {.seen = 36, .ahead = 12}, 12}}};
+
+// The quantiles that are forecast.
+constexpr std::array<double, 3> quantiles{0.1, 0.5, 0.9};
+constexpr std::size_t Q = quantiles.size();
+
+// Slopes of any steepness, each up to 1 and then down to 0 at once, and noise.
+std::vector<double> made_up() {
+  spool::Philox random(1);
+  std::vector<double> series;
+  double x = 0, slope = 0.1;
+  while (series.size() < 2000) {
+    series.push_back(x + 0.02 * random.normal());
+    x += slope;
+    if (x > 1) x = 0, slope = random.uniform(0.05, 0.2);
+  }
+  return series;
+}
+
+// Windows to points [B,ahead], or to quantiles [B,ahead,Q].
+using Forecast = std::function<Tensor(std::span<const std::size_t> starts)>;
+
+Var quantiles_of(Tape& tape, const SequenceModel& model, const Tensor& past, bool training) {
+  const std::int64_t B = past.shape()[0], T = past.shape()[1];
+  const std::vector<int> lengths(static_cast<std::size_t>(B), static_cast<int>(T));
+  const Var scores = model(spool::reshape(spool::transpose(tape.input(past)), {T, B, 1}),
+                           tape.tokens({B}, lengths), training);
+  const spool::Vars parts = spool::split(scores, Q, -1);
+  return spool::stack({parts[1] - spool::softplus(parts[0]), parts[1], parts[1] + spool::softplus(parts[2])},
+                      -1);
+}
+
+// The quantile loss (Koenker and Bassett 1978): an error costs q where the value is above the forecast, and
+// 1 - q below it. Its mean over windows, steps and quantiles.
+Var loss_of(Tape& tape, const SequenceModel& model, const Windows& windows, const Windows::Starts& starts) {
+  const Tensor future = windows.future(starts);
+  const Var q = tape.input(Tensor({Q}, std::span<const double>(quantiles)));
+  const Var error = tape.input(future.reshaped(future.shape().inserted(2, 1))) -
+                    quantiles_of(tape, model, windows.past(starts), /*training=*/true);
+  return spool::mean(spool::maximum(q * error, (q - 1) * error));
+}
+
+// Each step as that of the last `period` steps which comes next in turn: of the last one alone, or of the
+// season.
+Forecast repeated(const Windows& windows, std::size_t period) {
+  return [&windows, period](std::span<const std::size_t> starts) {
+    const Tensor past = windows.past(starts);
+    Tensor out = windows.future(starts);
+    const std::size_t T = windows.seen, A = windows.ahead;
+    for (std::size_t i = 0; i < out.size(); ++i) out.set(i, past.at(i / A * T + T - period + i % A % period));
+    return out;
+  };
+}
+
+// An autoregression of differences to the last step, with coefficients of its own for each step ahead, by
+// least squares on the training part.
+Forecast autoregression(const Windows& windows) {
+  const auto regressors = [&windows](Tape& tape, std::span<const std::size_t> starts) {
+    return spool::concat({tape.constant(1, {std::ssize(starts), 1}), tape.input(windows.past(starts))}, 1);
+  };
+  Tape tape;
+  const Tensor weights =
+      least_squares(tape.read(regressors(tape, windows.train)), windows.future(windows.train), 1e-3);
+  return [=](std::span<const std::size_t> starts) {
+    Tape run;
+    return run.read(spool::matmul(regressors(run, starts), run.input(weights)));
+  };
+}
+
+// Points and, around them, the quantiles of their errors in the validation part, at each step ahead.
+Forecast with_intervals(const Windows& windows, const Forecast& points) {
+  const Tensor guessed = points(windows.validation), came = windows.future(windows.validation);
+  const std::size_t A = windows.ahead;
+  std::vector<std::vector<double>> errors(A);
+  for (std::size_t i = 0; i < came.size(); ++i) errors[i % A].push_back(came.at(i) - guessed.at(i));
+  for (auto& of_step : errors) std::ranges::sort(of_step);
+  return [=](std::span<const std::size_t> starts) {
+    const Tensor middle = points(starts);
+    Tensor out(middle.shape().inserted(2, Q));
+    for (std::size_t i = 0; i < middle.size(); ++i)
+      for (std::size_t k = 0; k < Q; ++k) {
+        const auto& e = errors[i % A];
+        const auto at = static_cast<std::size_t>(quantiles[k] * static_cast<double>(e.size() - 1) + 0.5);
+        out.set(i * Q + k, middle.at(i) + (k == 1 ? 0 : e[at]));
+      }
+    return out;
+  };
+}
+
+// In the units of the file: the mean absolute error of the middle, the mean quantile loss, and the share of
+// values within the interval.
+std::vector<double> judged(const Windows& windows, const Windows::Starts& part, const Forecast& forecast) {
+  const Tensor q = forecast(part), came = windows.future(part);
+  std::vector<double> sums(3);
+  for (std::size_t i = 0; i < came.size(); ++i) {
+    const auto original = [&](double x) { return windows.original(part[i / windows.ahead], x); };
+    for (std::size_t k = 0; k < Q; ++k) {
+      const double error = original(came.at(i)) - original(q.at(i * Q + k));
+      sums[1] += std::max(quantiles[k] * error, (quantiles[k] - 1) * error) / Q;
+      if (k == 1) sums[0] += std::abs(error);
+    }
+    sums[2] += came.at(i) >= q.at(i * Q) && came.at(i) <= q.at(i * Q + 2);
+  }
+  for (double& sum : sums) sum /= static_cast<double>(came.size());
+  return sums;
+}
+
+// The last window of the series as a picture: what was seen, what came, and the forecast. Gives the table of
+// it.
+std::vector<Row> draw_last(const Windows& windows, const Forecast& forecast, const std::string& file) {
+  const Windows::Starts last{windows.test.back()};
+  const Tensor q = forecast(last), all = windows.steps(last, 0, windows.seen + windows.ahead);
+  std::vector<spool::Series> lines{
+      {.name = "what came"}, {.name = "10 %"}, {.name = "middle"}, {.name = "90 %"}};
+  std::vector<Row> rows;
+  for (std::size_t t = 0; t < all.size(); ++t) {
+    const double step = static_cast<double>(t) - static_cast<double>(windows.seen) + 1;
+    std::vector<double> values{windows.original(last[0], all.at(t))};
+    for (std::size_t k = 0; k < Q && t >= windows.seen; ++k)
+      values.push_back(windows.original(last[0], q.at((t - windows.seen) * Q + k)));
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      lines[k].x.push_back(step);
+      lines[k].y.push_back(values[k]);
+    }
+    if (t >= windows.seen) rows.push_back({fmt::format("{}", step), values});
+  }
+  spool::write_file(file, spool::line_chart(lines, {.title = "The last steps, and what was forecast of them",
+                                                    .x_label = "steps after the last one seen"}));
+  return rows;
+}
+
+int run(const Program& program, const Windows& windows, std::size_t period) {
+  const SequenceModel model(program.init(), {.recipe = program.recipe(),
+                                             .width = 1,
+                                             .classes = static_cast<std::int64_t>(Q * windows.ahead),
+                                             .bidirectional = false});
+  const Forecast forecast = [&](std::span<const std::size_t> starts) {
+    Tape tape;
+    return tape.read(quantiles_of(tape, model, windows.past(starts), /*training=*/false));
+  };
+  if (program.trains())
+    return program.fit(
+        model.parameters(), std::vector(windows.train.size(), static_cast<std::int64_t>(windows.seen)),
+        [&](Tape& tape, std::span<const std::size_t> chosen) {  // the first training window is window 0
+          return loss_of(tape, model, windows, Windows::Starts(chosen.begin(), chosen.end()));
+        },
+        [&] { return judged(windows, windows.validation, forecast)[1]; });
+  program.restore(model.parameters());
+  const std::vector<Row> last = draw_last(windows, forecast, program.file("forecast.svg"));
+  if (program.verb() == "forecast") {
+    print_table({"steps ahead", "what came", "10 %", "middle", "90 %"}, last, 2);
+    fmt::print("picture: {}\n", program.file("forecast.svg"));
+    return 0;
+  }
+  const auto row = [&](const std::string& name, const Forecast& f) -> Row {
+    return {name, judged(windows, windows.test, f)};
+  };
+  print_table({fmt::format("{} windows, {} steps ahead", windows.test.size(), windows.ahead),
+               "absolute error", "quantile loss", "within 80 %"},
+              {row(program.recipe().cell, forecast),
+               row("autoregression", with_intervals(windows, autoregression(windows))),
+               row("as a season before", with_intervals(windows, repeated(windows, period))),
+               row("as the last step", with_intervals(windows, repeated(windows, 1)))});
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string set;
+  Program program({.name = "forecast",
+                   .purpose = purpose,
+                   .verbs = {"train", "eval", "forecast"},
+                   .epochs = 10,
+                   .recipe = {.hidden = 32, .embed = 0, .dropout = 0.1}});
+  program.learnt()("set", po::value(&set)->default_value("sunspots"),
+                   "with --data: etth1, sp500, airline or sunspots");
+  return program.run(argc, argv, [&] {
+    require_one_of("set", set, {"etth1", "sp500", "airline", "sunspots"});
+    const Task& task = tasks.at(program.data().empty() ? "made-up" : set);
+    program.fact("series", task.file.empty() ? "made-up" : set);
+    const std::string path = program.data() + "/timeseries/" + task.file;
+    const std::vector<double> series =
+        task.file.empty() ? made_up() : spool::Csv(path).numbers(std::array{task.column}).doubles();
+    return run(program, Windows(path, series, task.cut), task.period);
+  });
+}

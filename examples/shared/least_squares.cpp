@@ -1,0 +1,28 @@
+#include "least_squares.hpp"
+
+#include <boost/numeric/ublas/lu.hpp>
+
+#include <vector>
+
+namespace examples {
+
+spool::Tensor least_squares(const spool::Tensor& x, const spool::Tensor& y, double ridge) {
+  namespace ublas = boost::numeric::ublas;
+  using Matrix = ublas::matrix<double, ublas::row_major, std::vector<double>>;
+  if (!(ridge > 0)) throw spool::ShapeError("least_squares: the ridge must be above 0");
+  spool::Tape tape({.dtype = spool::DType::f64});
+  const spool::Var xs = tape.input(x);
+  const auto x_times = [&](spool::Var v) {
+    const spool::Tensor product = tape.read(spool::matmul(spool::transpose(xs), v));
+    return Matrix(static_cast<std::size_t>(product.shape()[0]), static_cast<std::size_t>(product.shape()[1]),
+                  product.doubles());
+  };
+  Matrix xx = x_times(xs), w = x_times(tape.input(y));
+  for (std::size_t i = 0; i < xx.size1(); ++i) xx(i, i) += ridge * static_cast<double>(x.shape()[0]);
+  ublas::permutation_matrix<std::size_t> rows(xx.size1());
+  ublas::lu_factorize(xx, rows);
+  ublas::lu_substitute(xx, rows, w);
+  return spool::Tensor({x.shape()[1], y.shape()[1]}, w.data());
+}
+
+}  // namespace examples
