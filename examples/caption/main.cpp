@@ -226,7 +226,7 @@ int main(int argc, char** argv) {
   Program program({.name = "caption",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "caption"},
-                   .epochs = 25,
+                   .epochs = 40,
                    .recipe = recipe});
   std::string set;
   std::size_t longest = 0;
