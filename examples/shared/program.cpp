@@ -248,11 +248,16 @@ void print_table(const std::vector<std::string>& heads, const std::vector<Row>& 
   std::string line = fmt::format("{:<{}}", heads.front(), name);
   for (std::size_t i = 1; i < heads.size(); ++i) line += fmt::format("  {:>8}", heads[i]);
   fmt::print("{}\n", line);
+  const auto whole = [&](std::size_t column) {
+    return std::ranges::all_of(rows, [&](const Row& row) {
+      return column >= row.values.size() || row.values[column] == std::round(row.values[column]);
+    });
+  };
   for (const Row& row : rows) {
     line = fmt::format("{:<{}}", row.name, name);
     for (std::size_t i = 0; i < row.values.size(); ++i)
       line += fmt::format("  {:>{}.{}f}", row.values[i], std::max<std::size_t>(8, heads.at(i + 1).size()),
-                          decimals);
+                          whole(i) ? 0 : decimals);
     fmt::print("{}\n", line);
   }
 }

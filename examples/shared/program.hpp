@@ -127,7 +127,8 @@ double total_loss(std::vector<std::int64_t> lengths, const Step& sum);
 /// The files of a folder that end so, sorted. FileError when there are none.
 std::vector<std::filesystem::path> files_in(const std::string& folder, const std::string& extension);
 
-/// "name  value  value", one row below the other, under their heads; values with so many decimals.
+/// "name  value  value", one row below the other, under their heads; values with so many decimals, but
+/// for columns of whole numbers.
 struct Row {
   std::string name;
   std::vector<double> values;
