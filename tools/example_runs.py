@@ -186,6 +186,8 @@ FULL = {
             [Bound("squared error of a GRU", r"gru, adding, T = 400 +([\d.]+)", at_most=0.01),  # always 1: 0.1667
              Bound("of a tanh RNN", r"rnn, adding, T = 400 +([\d.]+)", at_least=0.15)],
             pictures=["curves.svg"]),
+        Run("copy", ["train --task copy --length 200 --hidden 64 --epochs 80 --seed SEED --threads 1 --model MODEL",
+                     "eval --model MODEL"], pictures=["curves.svg"]),
     ],
     "speech": [
         Run("digits", ["train --task digits --data DATA --threads 1 --seed SEED --model MODEL",

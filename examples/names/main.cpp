@@ -142,15 +142,15 @@ int sample(const Program& program, int count, const std::string& prefix, double 
   spool::Philox random(program.seed());
   Tape tape;
   for (int i = 0; i < count; ++i) {
-    std::vector<int> ids = vocabulary.encode(prefix, "--prefix");
-    ids.insert(ids.begin(), 0);
+    std::vector<int> ids = vocabulary.encode("\n" + prefix, "--prefix");
     for (int next = -1; next != 0 && ids.size() < 40; ids.push_back(next)) {
       tape.clear();
       const spool::PaddedIds x{{std::ssize(ids), 1}, ids, {static_cast<int>(ids.size())}};
       const Var scores = spool::select(model(tape, x, false), 0, -1);
       next = spool::sample_token(tape.read(scores).doubles(), {.temperature = temperature}, random);
     }
-    fmt::print("{}\n", vocabulary.decode(std::span(ids).subspan(1, ids.size() - 2)));
+    if (ids.back() == 0) ids.pop_back();
+    fmt::print("{}\n", vocabulary.decode(std::span(ids).subspan(1)));
   }
   return 0;
 }
@@ -193,6 +193,7 @@ int print_classes(const Program& program) {
   const auto model = model_of(program, vocabulary.size(), std::ssize(lines_of(program.fact("classes"))));
   program.restore(model.parameters());
   return print_likeliest(program, [&](Tape& tape, const std::string& name) {
+    require(!name.empty(), "classify: a name is empty");
     const Ids ids{vocabulary.encode(name, name)};
     return model(tape, spool::pad(ids, std::vector<std::size_t>{0}), /*training=*/false);
   });
@@ -235,6 +236,7 @@ int main(int argc, char** argv) {
 
   return program.run(argc, argv, [&] {
     require_one_of("task", task, {"generate", "classify"});
+    require(count >= 1, fmt::format("--count must be at least 1, not {}", count));
     const bool generates = task == "generate";
     require(program.verb() != (generates ? "classify" : "sample"),
             "the model in --model was trained with --task " + task);

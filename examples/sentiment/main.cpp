@@ -79,12 +79,16 @@ std::vector<std::pair<std::string, int>> read_texts(const std::string& directory
                                                              : "/sentiment_en_rt/rt-polarity.neg"))))
         texts.emplace_back(line, label);
   } else {
-    const spool::Csv csv(directory + "/sentiment_zh/" +
-                         (set == "waimai" ? "waimai_10k.csv.gz" : "ChnSentiCorp_htl_all.csv.gz"));
+    const std::string file = directory + "/sentiment_zh/" +
+                             (set == "waimai" ? "waimai_10k.csv.gz" : "ChnSentiCorp_htl_all.csv.gz");
+    const spool::Csv csv(file);
     const spool::Tensor labels = csv.numbers(Symbols{"label"});
     const Symbols reviews = csv.texts("review");
-    for (std::size_t i = 0; i < reviews.size(); ++i)
+    for (std::size_t i = 0; i < reviews.size(); ++i) {
+      if (labels.at(i) != 0 && labels.at(i) != 1)
+        throw spool::FileError(fmt::format("{}: label {} is neither 0 nor 1", file, labels.at(i)));
       texts.emplace_back(reviews[i], static_cast<int>(labels.at(i)));
+    }
   }
   return texts;
 }
@@ -158,12 +162,14 @@ int learn_or_judge(Program& program, const Options& o) {
   for (const Symbols& symbols : reviews.symbols) ids.push_back(vocabulary.encode(symbols));
 
   const SequenceModel model = model_of(program, o, vocabulary.size());
-  spool::Philox random(program.seed());
   const Scores scores = [&](Tape& tape, std::span<const std::size_t> chosen, bool training) {
     spool::PaddedIds x = spool::pad(ids, chosen);
-    if (training)
+    if (training) {
+      const auto step = static_cast<std::uint32_t>(tape.random().draw);
+      spool::Philox random(program.seed(), step);  // of this step, also after --resume
       for (int& id : x.ids)
         if (random.uniform() < o.unknown) id = spool::WordVocabulary::unknown;
+    }
     return model(tape, x, training);
   };
   if (program.trains()) return fit_classes(program, model.parameters(), reviews.classes, scores);

@@ -124,7 +124,6 @@ void report_classes(const Program& program, const Classes& all, const std::vecto
   print_table({fmt::format("{} test examples of {} classes", all.split.test.size(), all.names.size()),
                "accuracy", "balanced accuracy"},
               rows);
-  fmt::print("which class is taken for which: {}\n", program.file("confusion.svg"));
 }
 
 int print_likeliest(const Program& program, const std::function<Var(Tape&, const std::string&)>& scores) {
@@ -133,6 +132,8 @@ int print_likeliest(const Program& program, const std::function<Var(Tape&, const
   for (const std::string& word : program.words()) {
     Tape tape;
     const Tensor p = tape.read(spool::softmax(scores(tape, word)));
+    if (!std::ranges::all_of(p.doubles(), [](double x) { return std::isfinite(x); }))
+      throw spool::TapeError(word + ": the model gives scores that are not finite");
     std::vector<std::size_t> order(names.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, std::greater{}, [&](std::size_t c) { return p.at(c); });

@@ -120,14 +120,14 @@ void Program::parse(int argc, char** argv) {
 void Program::check() const {
   const Recipe& r = recipe();
   if (!r.cell.empty()) require_one_of("cell", r.cell, AnyRecurrent::cells());
-  for (const auto& [option, value] : {std::pair{"hidden", r.hidden},
-                                      {"layers", r.layers},
-                                      {"embed", r.embed},
-                                      {"batch", r.batch},
-                                      {"epochs", about_.epochs},
-                                      {"threads", std::int64_t{threads_}}})
+  for (const auto& [option, value] :
+       {std::pair{"hidden", r.hidden}, {"layers", r.layers}, {"embed", r.embed}, {"batch", r.batch}})
     require(value >= 1 || !options_.contains(option),
             fmt::format("--{} must be at least 1, not {}", option, value));
+  require(about_.epochs >= 1, fmt::format("--epochs must be at least 1, not {}", about_.epochs));
+  require(threads_ >= 1, fmt::format("--threads must be at least 1, not {}", threads_));
+  require((!trains() && verb_ != "eval") || words_.empty(),
+          fmt::format("{}: don't know what to do with '{}'", verb_, words_.empty() ? "" : words_.front()));
   require(r.lr > 0 && std::isfinite(r.lr), fmt::format("--lr must be above 0 and finite, not {}", r.lr));
   require(!options_.contains("dropout") || (r.dropout >= 0 && r.dropout < 1),
           fmt::format("--dropout must lie in [0, 1), not {}", r.dropout));
@@ -137,6 +137,10 @@ void Program::check() const {
 // is bound to the seed.
 void Program::parse_kept(const po::options_description& all, po::variables_map& values) {
   kept_ = spool::load_checkpoint(file(verb_ == "train" ? "last.safetensors" : "best.safetensors")).model;
+  const auto made_by = kept_.find("program");
+  if (made_by != kept_.end() && made_by->second != about_.name)
+    throw spool::FileError(
+        fmt::format("{}: holds a model of {}, not of {}", directory_, made_by->second, about_.name));
   std::vector<std::string> words;
   for (const auto& option : learnt_.options()) {
     const std::string name = option->long_name();

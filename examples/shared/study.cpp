@@ -125,7 +125,7 @@ int Study::train() {
     return total;
   };
   const auto validate = [&] {
-    const std::vector<Measured> now = measure(2);
+    const std::vector<Measured> now = measure(validation_batches, 0);
     double sum = 0;
     for (std::size_t k = 0; k < now.size(); ++k) {
       while (!all[k].x.empty() && all[k].x.back() >= updates)  // of a run that was killed and goes on
@@ -166,12 +166,14 @@ std::vector<Series> Study::curves() const {
   return all;
 }
 
-std::vector<Study::Measured> Study::measure(std::uint32_t batches) {
+// Streams from 0xFFFFFFFF down are of no update; the first ones validate.
+std::vector<Study::Measured> Study::measure(std::uint32_t batches, std::uint32_t first) {
   std::vector<Measured> all(learners_.size());
   Vars wanted;
   for (const auto& l : learners_) wanted.insert(wanted.end(), {l->loss, l->right});
   for (std::uint32_t i = 0; i < batches; ++i) {
-    for (const auto& l : learners_) l->show(Philox(program_.seed(), 0xFFFFFFFF - i), /*held_out=*/true);
+    for (const auto& l : learners_)
+      l->show(Philox(program_.seed(), 0xFFFFFFFF - first - i), /*held_out=*/true);
     tape_.run(wanted);
     for (std::size_t k = 0; k < all.size(); ++k) {
       all[k].loss += tape_.value(learners_[k]->loss) / batches;

@@ -70,19 +70,22 @@ class Study {
   spool::Tape& tape() { return tape_; }
   spool::Params parameters() const;
 
-  /// Gives the exit code. "curves.csv" and "curves.svg" have the losses on held out examples after each
-  /// epoch.
+  /// Gives the exit code. "curves.csv" and "curves.svg" have the losses on ten batches of held out examples
+  /// after each epoch; the best epoch is chosen by them.
   int train();
   /// Of each learner the loss by updates. FileError when there are none of these learners.
   std::vector<spool::Series> curves() const;
 
-  /// Of each learner, over so many batches that no update sees.
+  /// Of each learner, over so many batches that neither updates nor the choice of the best epoch see.
   struct Measured {
     double loss = 0, right = 0;
   };
-  std::vector<Measured> measure(std::uint32_t batches);
+  std::vector<Measured> measure(std::uint32_t batches) { return measure(batches, validation_batches); }
 
  private:
+  static constexpr std::uint32_t validation_batches = 10;
+
+  std::vector<Measured> measure(std::uint32_t batches, std::uint32_t first);
   void write(const std::vector<spool::Series>& curves) const;
 
   const Program& program_;

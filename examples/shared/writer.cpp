@@ -26,7 +26,7 @@ WriterOptions checked(const WriterOptions& o, const WriterSizes& sizes) {
   require(o.scheduled == 0 || o.scheduled >= 1,
           fmt::format("--scheduled must be 0, or at least 1, not {}", o.scheduled));
   require(o.min_count >= 1, fmt::format("--min-count must be at least 1, not {}", o.min_count));
-  require(o.beam >= 1, fmt::format("--beam must be at least 1, not {}", o.beam));
+  require(o.beam >= 1 && o.beam <= 100, fmt::format("--beam must lie in 1..100, not {}", o.beam));
   require(o.length_penalty >= 0, fmt::format("--length-penalty must not be below 0: {}", o.length_penalty));
   return o;
 }

@@ -191,7 +191,9 @@ int evaluate(const Program& program, const Model& model, const Task& task, const
        examples::judged("greedy", task.targets, test, greedy, between(name)),
        examples::judged("translation of the nearest source", task.targets, some, nearest, between(name))},
       2);
-  draw(program, model, task.sources, {test.begin(), test.begin() + 4}, {best.begin(), best.begin() + 4});
+  const auto shown = std::min<std::ptrdiff_t>(4, std::ssize(test));
+  draw(program, model, task.sources, {test.begin(), test.begin() + shown},
+       {best.begin(), best.begin() + shown});
   return 0;
 }
 

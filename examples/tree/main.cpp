@@ -21,7 +21,7 @@ constexpr const char* purpose =
   tree train [options]          learn from the labels of all phrases, and keep the model in --model
   tree eval [options]           the model on the roots of the test part, beside bags of words
   tree show [options] TREE      what it says of each phrase of a tree such as "((not very) good)",
-    or of a tree of the test part; as a picture too
+                                as a picture too
 
 With --data DIR the trees are those of DIR/sst_trees, without it logical expressions that are made here.
 
@@ -237,6 +237,7 @@ int main(int argc, char** argv) {
         scores.push_back(select(model(tape, trees.all[i].tree, training), 0, -1));
       return stack(scores, 0);
     };
+    if (!shows) program.fact("trees", program.data().empty() ? "made here" : "of --data");
     if (program.trains()) return train(program, trees, model, roots);
     program.restore(model.parameters());
     if (shows)
