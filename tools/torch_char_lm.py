@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Trains the model of examples/char_lm in PyTorch, from the same initial weights and over the same batches.
 
-    build/examples/char_lm train --text FILE --cell lstm --steps 0 --checkpoint DIR   # writes initial weights
+    build/examples/char_lm train --text FILE --cell lstm --steps 0 --model DIR   # writes initial weights
     tools/torch_char_lm.py --weights DIR/last.safetensors --text FILE --cell lstm --epochs 10
 
 Needs Debian's python3-torch. Prints a JSON line for each epoch: validation loss in nats per character, as

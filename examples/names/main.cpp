@@ -6,8 +6,6 @@
 
 #include <boost/algorithm/string.hpp>
 
-#include <cmath>
-#include <map>
 #include <set>
 
 namespace {
@@ -120,19 +118,6 @@ double evaluate(const SequenceModel& model, const Ids& lines) {
                       return loss_of(tape, model, lines, chosen, false, spool::Reduction::sum);
                     }) /
          characters;
-}
-
-// The same of counts of pairs in the training part, each with 1 added.
-double loss_of_pairs(const Ids& train, const Ids& test, int V) {
-  std::map<std::pair<int, int>, double> pairs;
-  std::map<int, double> firsts;
-  double total = 0, characters = 0;
-  for (const auto& line : train)
-    for (std::size_t t = 1; t < line.size(); ++t) ++pairs[{line[t - 1], line[t]}], ++firsts[line[t - 1]];
-  for (const auto& line : test)
-    for (std::size_t t = 1; t < line.size(); ++t, ++characters)
-      total -= std::log((pairs[{line[t - 1], line[t]}] + 1) / (firsts[line[t - 1]] + V));
-  return total / characters;
 }
 
 int sample(const Program& program, int count, const std::string& prefix, double temperature) {

@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <boost/algorithm/string.hpp>
+#include <boost/lexical_cast.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -30,11 +33,24 @@ void require_one_of(const std::string& option, const std::string& value,
           fmt::format("--{} {} is none of {}", option, value, fmt::join(choices, ", ")));
 }
 
+std::vector<double> numbers_of(const std::string& option, const std::string& text,
+                               const std::string& example) {
+  std::vector<std::string> words;
+  if (!text.empty()) boost::split(words, text, [](char c) { return c == ','; });
+  std::vector<double> values(words.size());
+  for (std::size_t i = 0; i < words.size(); ++i)
+    require(boost::conversion::try_lexical_convert(words[i], values[i]),
+            fmt::format("--{} {}: '{}' is not a number; write it like {}", option, text, words[i], example));
+  return values;
+}
+
 Program::Program(About about) : about_(std::move(about)) {
   Recipe& r = about_.recipe;
   auto learnt = learnt_.add_options();
   const auto count = [&](const char* option, std::int64_t& value, const char* what) {
-    if (value > 0) learnt(option, po::value(&value)->default_value(value), what);
+    if (value <= 0) return;
+    learnt(option, po::value(&value)->default_value(value), what);
+    counts_.emplace_back(option, &value);
   };
   if (!r.cell.empty()) learnt("cell", po::value(&r.cell)->default_value(r.cell), "rnn, lstm or gru");
   count("hidden", r.hidden, "units in each layer and direction");
@@ -114,20 +130,28 @@ void Program::parse(int argc, char** argv) {
   for (const auto& option : learnt_.options()) {
     const std::string name = option->long_name();
     options_[name] = kept_.contains(name) ? kept_[name] : text(values[name]);
+    if (!kept_.contains(name) && is_place(name) && !options_[name].empty())
+      options_[name] = std::filesystem::absolute(options_[name]).string();
   }
+}
+
+bool Program::is_place(const std::string& option) const {
+  return std::ranges::find(about_.places, option) != about_.places.end();
 }
 
 void Program::check() const {
   const Recipe& r = recipe();
   if (!r.cell.empty()) require_one_of("cell", r.cell, AnyRecurrent::cells());
-  for (const auto& [option, value] :
-       {std::pair{"hidden", r.hidden}, {"layers", r.layers}, {"embed", r.embed}, {"batch", r.batch}})
-    require(value >= 1 || !options_.contains(option),
-            fmt::format("--{} must be at least 1, not {}", option, value));
+  for (const auto& [option, value] : counts_)
+    require(*value >= 1, fmt::format("--{} must be at least 1, not {}", option, *value));
   require(about_.epochs >= 1, fmt::format("--epochs must be at least 1, not {}", about_.epochs));
   require(threads_ >= 1, fmt::format("--threads must be at least 1, not {}", threads_));
+  require(save_every_ >= 0, fmt::format("--save-every can't be negative: {}", save_every_));
+  require(minutes_ >= 0, fmt::format("--minutes must be a number that is not negative, not {}", minutes_));
   require((!trains() && verb_ != "eval") || words_.empty(),
           fmt::format("{}: don't know what to do with '{}'", verb_, words_.empty() ? "" : words_.front()));
+  require(!trains() || resume_ || !std::filesystem::exists(file("last.safetensors")),
+          fmt::format("{} holds a model already; go on with --resume, or name another --model", directory_));
   require(r.lr > 0 && std::isfinite(r.lr), fmt::format("--lr must be above 0 and finite, not {}", r.lr));
   require(!options_.contains("dropout") || (r.dropout >= 0 && r.dropout < 1),
           fmt::format("--dropout must lie in [0, 1), not {}", r.dropout));
@@ -148,7 +172,7 @@ void Program::parse_kept(const po::options_description& all, po::variables_map& 
     if (found == kept_.end())
       throw spool::FileError(fmt::format("{}: holds no model of {}", directory_, about_.name));
     if (!found->second.empty()) words.push_back(fmt::format("--{}={}", name, found->second));
-    const bool free = name == "seed" && verb_ != "train";
+    const bool free = is_place(name) || (name == "seed" && verb_ != "train");
     require(values[name].defaulted() || free || text(values[name]) == found->second,
             fmt::format("--{} {} differs from the model's {}; leave it out, or train another --model", name,
                         text(values[name]), found->second));

@@ -31,6 +31,9 @@ inline void require(bool holds, const std::string& what) {
 /// UsageError unless the value is one of those.
 void require_one_of(const std::string& option, const std::string& value,
                     const std::vector<std::string>& choices);
+/// The numbers of "0.9,0.05,0.05"; none for an empty text. UsageError, which shows the example, for others.
+std::vector<double> numbers_of(const std::string& option, const std::string& text,
+                               const std::string& example);
 
 /// What models of all programs are made with; options of the same names. A program has no option for what is
 /// empty or 0 in its defaults; for dropout, below 0.
@@ -48,6 +51,9 @@ struct About {
   std::int64_t epochs = 10;
   Recipe recipe = {};                           ///< the defaults
   std::vector<std::string> without_model = {};  ///< verbs beside "train" that need none
+  /// Learnt options that say where something is, from anywhere: it may be elsewhere when the model is used,
+  /// and a fact tells whether it is the same.
+  std::vector<std::string> places = {};
 };
 
 /// The loss of the chosen examples.
@@ -102,6 +108,7 @@ class Program {
   void parse(int argc, char** argv);
   void parse_kept(const po::options_description& all, po::variables_map& values);
   void check() const;
+  bool is_place(const std::string& option) const;
   spool::ModelDescription description() const;
 
   About about_;
@@ -114,6 +121,7 @@ class Program {
   int patience_ = 0, threads_ = 0;
   double minutes_ = 0;
   bool resume_ = false;
+  std::vector<std::pair<std::string, const std::int64_t*>> counts_;  // options that are at least 1
   spool::ModelDescription options_, kept_, facts_;  // the learnt options, all that a model read keeps
 };
 

@@ -1,5 +1,8 @@
 #include "sequence_model.hpp"
 
+#include <cmath>
+#include <map>
+
 namespace examples {
 
 using spool::Tape;
@@ -69,6 +72,19 @@ spool::Params SequenceModel::parameters() const {
   add(table_);
   add(look_);
   return all;
+}
+
+double loss_of_pairs(const std::vector<std::vector<int>>& train, const std::vector<std::vector<int>>& test,
+                     int V) {
+  std::map<std::pair<int, int>, double> pairs;
+  std::map<int, double> firsts;
+  double total = 0, characters = 0;
+  for (const auto& line : train)
+    for (std::size_t t = 1; t < line.size(); ++t) ++pairs[{line[t - 1], line[t]}], ++firsts[line[t - 1]];
+  for (const auto& line : test)
+    for (std::size_t t = 1; t < line.size(); ++t, ++characters)
+      total -= std::log((pairs[{line[t - 1], line[t]}] + 1) / (firsts[line[t - 1]] + V));
+  return total / characters;
 }
 
 }  // namespace examples
