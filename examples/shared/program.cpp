@@ -119,6 +119,8 @@ void Program::parse(int argc, char** argv) {
   words_.erase(words_.begin());
   require(std::ranges::find(about_.verbs, verb_) != about_.verbs.end(),
           fmt::format("'{}' is none of {}", verb_, choices));
+  require((!trains() && verb_ != "eval") || words_.empty(),
+          fmt::format("{}: don't know what to do with '{}'", verb_, words_.empty() ? "" : words_.front()));
   resume_ = values["resume"].as<bool>();
   directory_ = values["model"].as<std::string>();
   require(!directory_.empty(), "--model must name a directory");
@@ -148,8 +150,6 @@ void Program::check() const {
   require(threads_ >= 1, fmt::format("--threads must be at least 1, not {}", threads_));
   require(save_every_ >= 0, fmt::format("--save-every can't be negative: {}", save_every_));
   require(minutes_ >= 0, fmt::format("--minutes must be a number that is not negative, not {}", minutes_));
-  require((!trains() && verb_ != "eval") || words_.empty(),
-          fmt::format("{}: don't know what to do with '{}'", verb_, words_.empty() ? "" : words_.front()));
   require(!trains() || resume_ || !std::filesystem::exists(file("last.safetensors")),
           fmt::format("{} holds a model already; go on with --resume, or name another --model", directory_));
   require(r.lr > 0 && std::isfinite(r.lr), fmt::format("--lr must be above 0 and finite, not {}", r.lr));
