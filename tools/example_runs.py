@@ -163,7 +163,8 @@ FULL = {
     ],
     "char_lm": [
         Run(voice, [f"train --voice {voice} {data}{CHAR_LM}", f"eval {data}--threads 1 --model MODEL"],
-            [Bound("nats per character", r"lstm +[\d.]+ +([\d.]+)", at_most=most)], texts=["samples.md"])
+            [Bound("nats per character", r"lstm +[\d.]+ +([\d.]+)", at_most=most)],
+            pictures=["loss.svg"], texts=["samples.md"])
         for voice, data, most in [("shakespeare", "--data DATA ", 1.75), ("latex", "--data DATA ", 1.6), ("cpp", "", 2)]
     ],
     "names": [
