@@ -19,6 +19,8 @@ GOOD = {
     "layers/lstm.hpp": "#include <spool/ops/matmul.hpp>\n",
     "optim/sgd.hpp": "#include <spool/ops/matmul.hpp>\n",
     "tests/some_test.cpp": '#include <spool/ops/kernels/gemm.hpp>\n#include "catch.hpp"\n',
+    "examples/shared/windows.hpp": "#include <spool/spool.hpp>\n",
+    "tests/examples/windows_test.cpp": '#include "../../examples/shared/windows.hpp"\n',
     "tests/ops/rows.cpp": '#include <spool/spool.hpp>\n#include "../catch.hpp"\n',
 }
 
@@ -32,6 +34,8 @@ BROKEN = [  # file, text, what must be reported
     ("layers/a.cpp", "#include <spool/ops/none.hpp>\n", "layers/a.cpp:1: <spool/ops/none.hpp> does not exist"),
     ("examples/a/b.cpp", "#include <spool/ops/kernels/gemm.hpp>\n", "examples/a/b.cpp:1: examples may include"),
     ("tests/a_test.cpp", '#include "../graph/tape.hpp"\n', "tests/a_test.cpp:1: \"../graph/tape.hpp\" leaves"),
+    ("tests/a_test.cpp", '#include "../examples/names/a.hpp"\n', "tests/a_test.cpp:1: \"../examples/names/a.hpp\" leaves"),
+    ("bench/a.cpp", '#include "../examples/shared/windows.hpp"\n', "bench/a.cpp:1: \"../examples/shared/windows.hpp\" leaves"),
     ("ops/a.cpp", '#include "matmul.hpp"\n', "ops/a.cpp:1: write <spool/...>"),
     ("graph/tape.hpp", "#include <spool/graph/tape.hpp>\n", "graph/tape.hpp:1: headers include each other"),
     ("graph/plan/a.cpp", "if (op == matmul_op) {}\n", "graph/plan/a.cpp:1: graph/plan reads"),
