@@ -78,9 +78,9 @@ Task read_set(const std::string& folder, const std::string& column, std::size_t 
   Tensor pictures = spool::read_idx(files_in(folder, ".gz").front());
   const spool::Csv table(folder + "/captions.tsv", {.separator = '\t', .quotes = false});
   const spool::Shape& shape = pictures.shape();
-  if (shape.rank() != 4 || shape != spool::Shape{table.rows(), shape[1], shape[1], 3})
-    throw spool::FileError(
-        fmt::format("{}: pictures {} do not fit {} captions", folder, shape.text(), table.rows()));
+  if (shape.rank() != 4 || shape[1] % 8 != 0 || shape != spool::Shape{table.rows(), shape[1], shape[1], 3})
+    spool::fail_file(folder, fmt::format("pictures {} are not [{}, S, S, 3] with S a multiple of 8",
+                                         shape.text(), table.rows()));
   for (float& value : pictures.as<float>()) value /= 255;
   Task task;
   std::vector<std::size_t> kept;

@@ -43,7 +43,7 @@ void check(const Options& o, const Program& program) {
   const auto optimizers = spool::optimizer_names();
   require_one_of("optim", o.optim, {optimizers.begin(), optimizers.end()});
   require(o.voice == "cpp" || o.text.empty(), "--voice and --text name two texts; leave one out");
-  require(o.voice == "cpp" || !program.data().empty(),
+  require(o.voice == "cpp" || !program.data().empty() || program.verb() == "sample",
           fmt::format("--voice {} needs --data DIR, where its text is", o.voice));
   require(o.seq >= 1, fmt::format("--seq must be at least 1, not {}", o.seq));
   require(o.steps >= -1, fmt::format("--steps must be at least 0, or -1 for no bound, not {}", o.steps));

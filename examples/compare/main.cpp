@@ -61,7 +61,8 @@ Task text_task(const std::string& text, std::int64_t T, std::int64_t B) {
   const Vocabulary vocabulary(text);
   const std::vector<int> ids = vocabulary.encode(text);
   const auto train = ids.size() / 10 * 9, steps = static_cast<std::size_t>(T);
-  require(ids.size() - train > steps + 1, "the text is too short");
+  require(ids.size() - train > steps + 1 && vocabulary.size() > 1,
+          "the text is too short, or all one symbol");
   const auto draw = [=](Tensor& x, Tensor& y, Philox& random, bool held_out) {
     const std::size_t first = held_out ? train : 0, room = (held_out ? ids.size() : train) - first - steps;
     const auto width = static_cast<std::size_t>(B);

@@ -234,6 +234,10 @@ void Program::restore(const spool::Params& params) const {
   spool::ModelDescription expected = kept_;
   for (const auto& [name, value] : description()) expected[name] = value;
   spool::restore(params, spool::load_checkpoint(file("best.safetensors"), expected).state.part("model"));
+  for (const spool::Param& p : params)
+    if (!std::ranges::all_of(p.value().doubles(), [](double x) { return std::isfinite(x); }))
+      throw spool::FileError(fmt::format("{}: the model's {} is not finite; train it anew with a lower --lr",
+                                         directory_, p.name()));
 }
 
 void fit_quietly(const spool::Params& params, std::vector<std::int64_t> lengths, const Step& step,

@@ -101,7 +101,7 @@ class Program {
   spool::TrainerOptions training() const;
   int finish(const spool::TrainResult& result) const;
 
-  /// The model's best weights. FileError where its options or facts differ.
+  /// The model's best weights. FileError where its options or facts differ, and where one is not finite.
   void restore(const spool::Params& params) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace examples {
 
@@ -25,10 +26,13 @@ void Series::check(const std::string& origin) const {
   const auto& [train, validation, test] = classes.split;
   if (train.empty() || validation.empty() || test.empty())
     throw spool::FileError(origin + ": too few examples to train on, to validate and to test");
-  for (const int c : classes.of)
-    if (c < 0 || c >= std::ssize(classes.names))
-      throw spool::FileError(
-          fmt::format("{}: class {} is none of 0 to {}", origin, c, classes.names.size() - 1));
+  for (const int c : classes.of) class_of(c, classes.names.size(), origin);
+}
+
+int class_of(double number, std::size_t classes, const std::string& origin) {
+  if (!(number >= 0 && number < static_cast<double>(classes)) || number != std::floor(number))
+    throw spool::FileError(fmt::format("{}: class {} is none of 0 to {}", origin, number, classes - 1));
+  return static_cast<int>(number);
 }
 
 spool::PaddedRows padded(const Series& all, std::span<const std::size_t> chosen) {

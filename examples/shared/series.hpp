@@ -22,6 +22,9 @@ struct Series {
   void check(const std::string& origin) const;
 };
 
+/// The class that a number in a file stands for. FileError when it is not a whole one of 0 to classes - 1.
+int class_of(double number, std::size_t classes, const std::string& origin);
+
 /// The scores of padded series: of each one [B,C], or of each row [T,B,C].
 using SeriesScores = std::function<spool::Var(spool::Tape&, const spool::PaddedRows&, bool training)>;
 

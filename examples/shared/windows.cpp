@@ -28,6 +28,7 @@ Windows::Windows(const std::string& origin, std::vector<double> values, const Wi
   double squares = 0;
   for (std::size_t i = ahead; i < first; ++i) squares += std::pow(series[i] - series[i - ahead], 2);
   if (squares == 0) spool::fail_file(origin, "the series never changes");
+  if (!std::isfinite(squares)) spool::fail_file(origin, "the series changes by more than can be squared");
   unit = std::sqrt(squares / static_cast<double>(first - ahead));
 }
 

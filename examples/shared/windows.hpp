@@ -23,7 +23,8 @@ struct WindowOptions {
 struct Windows {
   using Starts = std::vector<std::size_t>;
 
-  /// FileError "origin: why" when the series is too short, or never changes, or has no logarithm.
+  /// FileError "origin: why" when the series is too short, or never changes, or by too much, or has no
+  /// logarithm.
   Windows(const std::string& origin, std::vector<double> values, const WindowOptions& options);
 
   /// Steps of windows: what was seen [B,seen], what came [B,ahead], and `count` steps from any [B,count].

@@ -93,7 +93,9 @@ Series read_gestures(const std::string& directory) {
   const auto tracks = read_tracks(path + ".csv.gz");
   const auto labels = spool::Csv(path + ".csv.gz", {.header = false}).numbers(std::vector<std::string>{"1"});
   for (std::size_t n = 0; n < tracks.size(); ++n)
-    if (n % 100 < 85) all.add(tracks[n], static_cast<int>(labels.at(n)), *parts[n / 100 % 5]);
+    if (n % 100 < 85)
+      all.add(tracks[n], class_of(labels.at(n), all.classes.names.size(), path + ".csv.gz"),
+              *parts[n / 100 % 5]);
   all.check(path + ".csv.gz");
   return all;
 }

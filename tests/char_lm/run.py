@@ -159,7 +159,7 @@ def mistakes(folder, text, model):
         check(result.returncode == 1 and "best.safetensors" in result.stderr and result.stderr.count("\n") == 1,
               f"a checkpoint cut to {cut} bytes", result)
     (broken / "best.safetensors").write_bytes(with_infinite_bias((model / "best.safetensors").read_bytes()))
-    refuses(1, "the model gives scores that are not finite; train it anew with a lower --lr", "sample", "--model",
+    refuses(1, f"{broken}: the model's head.bias is not finite; train it anew with a lower --lr", "sample", "--model",
             broken)
     result = run("sample", "--model", model, "--prime", "\u00e9")
     check(result.returncode == 1 and result.stderr.count("\n") == 1, "a prime outside the vocabulary", result)

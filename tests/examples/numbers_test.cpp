@@ -152,6 +152,9 @@ TEST_CASE("a series without windows is refused") {
   CHECK(windows_error(any_series(13), {.seen = 2, .ahead = 4}) ==
         "x.csv: 13 rows are too few to forecast 4 from 2");
   CHECK(windows_error(std::vector<double>(100, 7), eight_and_three) == "x.csv: the series never changes");
+  std::vector<double> huge = any_series(100);
+  huge[20] = 1e300;
+  CHECK(windows_error(huge, eight_and_three) == "x.csv: the series changes by more than can be squared");
   std::vector<double> series = any_series(100);
   series[90] = -1;
   CHECK(windows_error(series, {.seen = 8, .ahead = 3, .logs = true}) == "x.csv: -1 has no logarithm");

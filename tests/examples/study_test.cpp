@@ -98,7 +98,7 @@ TEST_CASE("a learner counts which of its answers are right") {
   spool::Tape tape;
   const spool::Init init{.seed = 1};
   const Learner copies(tape, init, {.cell = "gru", .hidden = 8}, examples::copy_problem(5, 40));
-  const Learner adds(tape, init, {.cell = "lstm", .hidden = 8}, examples::adding_problem(6, 400));
+  const Learner adds(tape, init, {.cell = "lstm", .hidden = 8}, examples::adding_problem(6, 4000));
   CHECK(copies.name == "gru, copy, T = 5");
   const Tensor symbols = copies.show(Philox(1)), sums = adds.show(Philox(1));
   tape.run({copies.answer, copies.right, adds.answer, adds.right, adds.loss});
@@ -108,10 +108,10 @@ TEST_CASE("a learner counts which of its answers are right") {
   CHECK(right > 0);
   CHECK(tape.value(copies.right) == Approx(right / 400));
   double close = 0, squares = 0;
-  for (std::size_t b = 0; b < 400; ++b) {
+  for (std::size_t b = 0; b < 4000; ++b) {
     const double error = std::abs(tape.read(adds.answer).at(b) - sums.at(b));
     close += error < 0.04 ? 1 : 0, squares += error * error;
   }
-  CHECK(tape.value(adds.right) == Approx(close / 400));
-  CHECK(tape.value(adds.loss) == Approx(squares / 400));
+  CHECK(tape.value(adds.right) == Approx(close / 4000));
+  CHECK(tape.value(adds.loss) == Approx(squares / 4000));
 }

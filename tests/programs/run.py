@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Uses the example programs as people would: on small data of the real sets' layouts, and with mistakes.
+
+    run.py DIRECTORY_OF_THE_PROGRAMS
+
+Each mistake must end in one line on standard error, word for word, and the exit code that goes with it.
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True  # nothing is written next to the sources
+import small_data
+from cases import CUT, REFUSED, SMALL, SPOILT, USAGE, USES
+
+PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
+VERBS = {
+    "caption": "train, eval, caption", "char_lm": "train, eval, sample", "compare": "train, eval, measure",
+    "forecast": "train, eval, forecast", "music": "train, eval, sample", "names": "train, eval, sample, classify",
+    "sentiment": "train, eval, classify", "speech": "train, eval, recognize", "tagger": "train, eval, tag",
+    "translate": "train, eval, translate", "tree": "train, eval, show",
+    "vanish": "train, eval, answer, gradients, clipping", "video": "train, eval, classify",
+}
+WITHOUT_CELL = ["caption", "compare", "tree", "vanish"]
+WITHOUT_DROPOUT = ["compare", "vanish"]
+
+
+class Shop:
+    """A directory with small data, where programs run; what they wrote is seen from there."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.checks, self.failures = 0, []
+        small_data.make(self.folder / "data")
+        (self.folder / "empty").mkdir()
+        small_data.put(self.folder, "file", "abc")
+        small_data.put(self.folder, "picture.png", small_data.png(20, bytes(range(0, 240, 12)) * 20))
+
+    def run(self, program, command, model="", data="data"):
+        names = {"DATA": data, "MODEL": model, "FILE": "file", "PICTURE": "picture.png"}
+        words = shlex.split(re.sub("|".join(names), lambda found: names[found[0]], command))
+        return subprocess.run([PROGRAMS / program, *words, "--threads=1"], cwd=self.folder, capture_output=True, text=True,
+                              timeout=120)
+
+    def check(self, holds, what, result=None):
+        self.checks += 1
+        if not holds:
+            self.failures.append(what + (f"\nexit {result.returncode}\n{result.stdout}\n{result.stderr}" if result else ""))
+
+    def default_batch(self, program):
+        return re.search(r"--batch arg \(=(\d+)\)", self.run(program, "--help").stdout)[1]
+
+    def refuses(self, program, command, code, message, **names):
+        result = self.run(program, command, **names)
+        self.check(result.returncode == code and result.stderr == f"{program}: {message}\n",
+                   f"{program} {command}: expected {message!r}, exit {code}", result)
+
+
+def model_of(use):
+    """The directory of its model: "speech_strings"."""
+    task = re.search(r"--(task|set|voice) (\S+)", use.train)
+    return use.program + (f"_{task[2]}" if task else "")
+
+
+def first_use(program):
+    return next(use for use in USES if use.program == program)
+
+
+def first_model(program):
+    return model_of(first_use(program))
+
+
+def works(shop, use):
+    model = model_of(use)
+    result = shop.run(use.program, f"train {use.train} --model {model}")
+    shop.check(result.returncode == 0, f"{use.program} train {use.train}", result)
+    for command, shown in use.commands:
+        result = shop.run(use.program, f"{command} --model {model}", model)
+        pattern = shown.replace("MODEL", model).replace("PICTURE", "picture.png")
+        shop.check(result.returncode == 0 and result.stderr == "" and re.search(pattern, result.stdout),
+                   f"{use.program} {command}: expected {pattern!r}", result)
+
+
+def refuses_options(shop, program):
+    """Mistakes that every program knows."""
+    def says(command, message):
+        shop.refuses(program, command, 2, message)
+    says("", f"say what to do: {VERBS[program]} (or --help)")
+    says("trian", f"'trian' is none of {VERBS[program]}")
+    for verb in ["train", "eval"]:
+        says(f"{verb} surplus", f"{verb}: don't know what to do with 'surplus'")
+    says("train --nonsense", "unrecognised option '--nonsense'")
+    says("train --batch x", "the argument ('x') for option '--batch' is invalid")
+    for option in ["hidden", "batch", "epochs"]:
+        says(f"train --{option} 0", f"--{option} must be at least 1, not 0")
+    says("train --lr 0", "--lr must be above 0 and finite, not 0")
+    says("train --lr nan", "--lr must be above 0 and finite, not nan")
+    says("train --minutes=-1", "--minutes must be a number that is not negative, not -1")
+    says("train --save-every=-1", "--save-every can't be negative: -1")
+    says("train --model ''", "--model must name a directory")
+    if program not in WITHOUT_CELL:
+        says("train --cell x", "--cell x is none of rnn, lstm, gru")
+    if program not in WITHOUT_DROPOUT:
+        says("train --dropout 1", "--dropout must lie in [0, 1), not 1")
+    result = shop.run(program, "--help")
+    shop.check(result.returncode == 0 and "--model" in result.stdout and not result.stderr, f"{program} --help", result)
+
+
+def refuses_models(shop, program):
+    """Directories that hold no model, another program's, or a damaged one."""
+    model = first_model(program)
+    other = first_model("names" if program != "names" else "tree")
+    says = shop.refuses
+    says(program, "train --model MODEL", 2, f"{model} holds a model already; go on with --resume, or name another --model",
+         model=model)
+    trained = first_use(program).train + " --batch " + shop.default_batch(program)
+    says(program, "train --resume --batch 99 --model MODEL", 2, "--batch 99 differs from the model's "
+         f"{re.search('--batch ([0-9]+)', trained)[1]}; leave it out, or train another --model", model=model)
+    for command in ["eval", "train --resume"]:
+        file = "best" if command == "eval" else "last"
+        for where in ["nothere", "empty"]:
+            says(program, f"{command} --model {where}", 1, f"{where}/{file}.safetensors: No such file or directory")
+        says(program, f"{command} --model {other}", 1, f"{other}: holds a model of {other.split('_')[0]}, not of {program}")
+    says(program, "train --epochs 1 --model file", 1,
+         "file: can't be made a directory for the model: Not a directory; name another")
+    whole = (shop.folder / model / "best.safetensors").read_bytes()
+    for cut in [0, 7, 100, len(whole) - 1]:
+        where = f"{program}_cut_{cut}"
+        small_data.put(shop.folder, f"{where}/best.safetensors", whole[:cut])
+        result = shop.run(program, f"eval --model {where}")
+        shop.check(result.returncode == 1 and result.stderr.count("\n") == 1 and
+                   result.stderr.startswith(f"{program}: {where}/best.safetensors: "), f"{program}: cut to {cut} bytes", result)
+
+
+def with_infinite_number(checkpoint):
+    """A checkpoint whose last parameter by name begins with infinity, and that name."""
+    end = 8 + int.from_bytes(checkpoint[:8], "little")
+    header = json.loads(checkpoint[8:end])
+    name = max(name for name in header if name.startswith("model."))
+    at = end + header[name]["data_offsets"][0]
+    return checkpoint[:at] + struct.pack("<f", float("inf")) + checkpoint[at + 4:], name.removeprefix("model.")
+
+
+def refuses_infinite_weights(shop, use):
+    model = model_of(use) + "_infinite"
+    shutil.copytree(shop.folder / model_of(use), shop.folder / model)
+    file = shop.folder / model / "best.safetensors"
+    content, name = with_infinite_number(file.read_bytes())
+    file.write_bytes(content)
+    for command, _ in use.commands:
+        if use.program != "compare":  # whose curves are all that it shows
+            shop.refuses(use.program, f"{command} --model {model}", 1,
+                         f"{model}: the model's {name} is not finite; train it anew with a lower --lr", model=model)
+
+
+def refuses_data(shop, number, spoilt):
+    data = f"data_{number}"
+    shutil.copytree(shop.folder / "data", shop.folder / data, copy_function=os.link)
+    path = shop.folder / data / spoilt.file
+    whole = path.read_bytes() if path.exists() else b""
+    for content, message in spoilt.said:
+        path.unlink(missing_ok=True)  # rather than write into the other copies
+        path.write_bytes(whole[:len(whole) // 2] if content is CUT else content)
+        said = message.replace("DATA", data) if message[0] not in ":," else f"{data}/{spoilt.file}{message}"
+        shop.refuses(spoilt.program, f"train --epochs 1 {spoilt.options}--data DATA --model {data}_model", 1, said, data=data)
+        shop.check(not (shop.folder / f"{data}_model").exists(), f"{spoilt.program}, {said}: a model's directory was made")
+
+
+def goes_on_to_the_same_bits(shop):
+    """Ctrl-C, and then --resume."""
+    options = f"train {SMALL.replace('--epochs 1', '--epochs 400')}--dropout 0.2 --data data --save-every 3"
+    shop.check(shop.run("names", options + " --model whole").returncode == 0, "names, whole")
+    process = subprocess.Popen([PROGRAMS / "names", *options.split(), "--threads=1", "--model=parts"], cwd=shop.folder,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while not (shop.folder / "parts" / "best.safetensors").exists():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    shop.check(process.returncode == 130 and re.search(
+        r"^stopped after step \d+; to go on: names train --resume --model parts\n\Z", out, re.M), f"Ctrl-C: {process.returncode}\n{out}")
+    result = shop.run("names", options + " --resume --model parts")
+    shop.check(result.returncode == 0, "names, --resume", result)
+    ends = [(shop.folder / model / "last.safetensors").read_bytes() for model in ["whole", "parts"]]
+    shop.check(ends[0] == ends[1], "names: a training that was interrupted ends with other bits")
+
+
+def mistakes(shop, program):
+    refuses_options(shop, program)
+    refuses_models(shop, program)
+    for code, table in [(2, USAGE), (1, REFUSED)]:
+        for command, message in table.get(program, []):
+            shop.refuses(program, command, code, message.replace("FILE", "file"), model=first_model(program))
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        shop = Shop(folder)
+        stages = [[(works, use) for use in USES],
+                  [(refuses_infinite_weights, use) for use in USES] + [(mistakes, program) for program in VERBS] + [(goes_on_to_the_same_bits,)] +
+                  [(refuses_data, n, spoilt) for n, spoilt in enumerate(SPOILT)]]
+        for stage in stages:
+            for task in [pool.submit(f, shop, *args) for f, *args in stage]:
+                task.result()
+        for failure in shop.failures:
+            print(f"FAILED: {failure}")
+        print(f"{shop.checks} checks, {len(shop.failures)} failed")
+    return 1 if shop.failures else 0
+
+
+sys.exit(main())
