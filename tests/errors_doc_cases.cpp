@@ -1,6 +1,7 @@
 // One mistake for each message in docs/errors.md, under the heading of its section there.
 #include <spool/spool.hpp>
 
+#include <cmath>
 #include <filesystem>
 #include <new>
 
@@ -67,6 +68,18 @@ void read_sound(char samples, std::size_t bytes) {
   std::string file = bytes_of(scratch / "whole.wav");
   file[4] = static_cast<char>(36 + 2 * samples), file[40] = static_cast<char>(2 * samples);
   read_audio(scratch.file("seven.wav", file.substr(0, bytes)));
+}
+
+// (so good), of these words.
+WordTree two_leaves(std::vector<std::string> words) {
+  using enum WordTree::Node;
+  return {.order = {leaf, leaf, join}, .labels = {"", "", ""}, .words = std::move(words)};
+}
+
+void sample(double temperature, double top_p) {
+  Philox random(1);
+  const SampleOptions how{.temperature = temperature, .top_p = top_p};
+  sample_token(std::vector{0.5, 0.5}, how, random);
 }
 
 // A training of one epoch.
@@ -253,6 +266,86 @@ const std::vector<Mistake> shape_mistakes{
        pad(series, both);
      }},
     {"A set that can't be divided", [] { fit({}, 0); }},
+    {"Sequences that are not there",
+     [] {
+       const std::vector<std::vector<int>> two{{1, 2}, {3}};
+       pad(two, std::vector<std::size_t>{0, 2});
+     }},
+    {"Sequences that are not there", [] { LengthBatches({}, {}); }},
+    {"A vocabulary of no words",
+     [] {
+       const std::vector<std::vector<std::string>> texts{{"so", "good"}};
+       WordVocabulary(texts, 2);
+     }},
+    {"Attention and decoders",
+     [] {
+       Attention(init, {.query = 4, .memory = 6}).memory(array({5, 2, 4}, "memory"));
+     }},
+    {"Attention and decoders", [] { Attention(init, {.query = 4, .memory = 6, .score = Score::dot}); }},
+    {"Attention and decoders",
+     [] {
+       const TokenDecoder decoder{Embedding(init, 9, 4), GruCell(init, 4, 8), Linear(init, 8, 9)};
+       decoder(tokens({1, 2}, "tokens"), tape.constant(0, {2, 8}));
+     }},
+    {"Attention and decoders",
+     [] {
+       const Tensor scores({2, 9});
+       decode_greedy([&](auto, auto) -> const Tensor& { return scores; }, 1, {.begin = 1, .end = 9});
+     }},
+    {"Attention and decoders", [] { decode_beam({}, 1, {.begin = 1, .end = 2}, {.width = 2, .best = 3}); }},
+    {"Pictures for an encoder",
+     [] {
+       ConvEncoder(init, {.channels = {8, 16}})(array({2, 3, 2, 2}, "x"));
+     }},
+    {"Pictures for an encoder",
+     [] {
+       grid_mean(array({2, 16, 8}, "features"));
+     }},
+    {"A cell in a wrapper",
+     [] {
+       const Residual cell{GruCell(init, 3, 8)};
+       cell.step(array({5, 3}, "x"), tape.constant(0, {5, 8}));
+     }},
+    {"First values", [] { init.param("w", {4}, fill::orthogonal()); }},
+    {"First values",
+     [] {
+       init.param("b", {4}, fill::stacked({fill::zeros(), fill::zeros(), fill::zeros()}));
+     }},
+    {"A tree and its words",
+     [] {
+       fold_tree(
+           two_leaves({"so"}), [](std::size_t k) { return k; }, [](auto a, auto) { return a; });
+     }},
+    {"Something to draw",
+     [] {
+       line_chart(std::vector<Series>{{"loss", {1, 2, 3}, {0.5, 0.4}}});
+     }},
+    {"Something to draw", [] { heat_map(Tensor({3})); }},
+    {"Something to draw",
+     [] {
+       heat_map(Tensor({2, 3}), {.row_labels = {"one"}});
+     }},
+    {"Something to draw",
+     [] {
+       tree_chart(two_leaves({"so", "good"}), std::vector{0.5, 0.9});
+     }},
+    {"Something to draw", [] { panels(std::vector<std::string>{"picture.svg"}); }},
+    {"Something to draw",
+     [] {
+       write_png("picture.png", Tensor({8, 8, 2}));
+     }},
+    {"Something to hear",
+     [] {
+       write_wav("sound.wav", Tensor({0, 2}), 8000);
+     }},
+    {"Something to hear",
+     [] {
+       write_midi("piece.mid", Tensor({16, 88}), {.lowest_key = 60});
+     }},
+    {"Something to hear",
+     [] {
+       write_midi("piece.mid", Tensor({16, 88}), {.tempo = 0});
+     }},
     {"A gradient of the wrong shape",
      [] {
        const Var x = array({2, 3}, "x");
@@ -385,6 +478,16 @@ const std::vector<Mistake> tape_mistakes{
      [] {
        snapshot(Params{weight("weight"), weight("weight")});
      }},
+    {"Nothing to choose from",
+     [] {
+       const Tensor scores({1, 9}, std::vector<double>(9, std::log(-1)));
+       decode_greedy([&](auto, auto) -> const Tensor& { return scores; }, 1, {.begin = 1, .end = 2});
+     }},
+    {"How to choose", [] { sample(-1, 1); }},
+    {"How to choose", [] { sample(1, 0); }},
+    {"How to choose", [] { decode_beam({}, 1, {.begin = 1, .end = 2}, {.length_penalty = -1}); }},
+    {"How to choose", [] { inverse_sigmoid_decay(0, 0.5); }},
+    {"A checkpoint of nothing", [] { checkpoint([](Var x) { return tanh(x); }, Var{}); }},
     {"A number that is no symbol", [] { Vocabulary("helo").decode(4); }},
     {"grad_check with nothing to check", [] { grad_check([](Tape&, const Vars& in) { return in[0]; }, {}); }},
     {"An op of your own",
