@@ -110,9 +110,26 @@ USAGE = {
     "tree": [("show --model MODEL", "show: say a tree, such as \"((not very) good)\"")],
     "vanish": [("train --task x", "--task x is none of adding, copy"),
                ("train --start x", "--start x is none of torch, keras, wide, chrono"),
+               ("train --data DATA", "sequences are made here; leave out --data"),
                ("train --length 15", "--length must be at least 16, not 15")],
     "video": [("train --task x", "--task x is none of gestures, moving, rows"),
               ("classify --model MODEL", "classify: say of what")],
+}
+
+# What is read first of the data, and the option that says so where there is one.
+FIRST_READ = {
+    "caption": ("", "caption_stamps"),
+    "char_lm": ("--voice shakespeare", "tinyshakespeare/input.txt"),
+    "compare": ("", "tinyshakespeare/input.txt"),
+    "forecast": ("", "timeseries/sunspots.csv"),
+    "music": ("", "music_polyphonic/JSB_Chorales.txt.gz"),
+    "names": ("", "names_makemore"),
+    "sentiment": ("", "sentiment_en_rt/rt-polarity.neg"),
+    "speech": ("", "speech_fsdd/recordings"),
+    "tagger": ("", "pos_ud_ewt/ewt-train.tsv.gz"),
+    "translate": ("--task phonemes", "seq2seq_cmudict/cmudict.dict.gz"),
+    "tree": ("", "sst_trees/train.txt.gz"),
+    "video": ("", "gesture_point_history/point_history_classifier_label.csv"),
 }
 
 # What users give a model that it can't take: exit code 1.

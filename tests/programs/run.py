@@ -21,7 +21,7 @@ import time
 
 sys.dont_write_bytecode = True  # nothing is written next to the sources
 import small_data
-from cases import CUT, REFUSED, SMALL, SPOILT, USAGE, USES
+from cases import CUT, FIRST_READ, REFUSED, SMALL, SPOILT, USAGE, USES
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 VERBS = {
@@ -49,8 +49,8 @@ class Shop:
     def run(self, program, command, model="", data="data"):
         names = {"DATA": data, "MODEL": model, "FILE": "file", "PICTURE": "picture.png"}
         words = shlex.split(re.sub("|".join(names), lambda found: names[found[0]], command))
-        return subprocess.run([PROGRAMS / program, *words, "--threads=1"], cwd=self.folder, capture_output=True, text=True,
-                              timeout=120)
+        return subprocess.run([PROGRAMS / program, *words, "--threads=1"], cwd=self.folder, capture_output=True,
+                              encoding="utf-8", timeout=120)
 
     def check(self, holds, what, result=None):
         self.checks += 1
@@ -176,6 +176,11 @@ def refuses_data(shop, number, spoilt):
         shop.check(not (shop.folder / f"{data}_model").exists(), f"{spoilt.program}, {said}: a model's directory was made")
 
 
+def refuses_missing_data(shop, program):
+    option, file = FIRST_READ[program]
+    shop.refuses(program, f"train --data nothere {option}", 1, f"nothere/{file}: No such file or directory")
+
+
 def goes_on_to_the_same_bits(shop):
     """Ctrl-C, and then --resume."""
     options = f"train {SMALL.replace('--epochs 1', '--epochs 400')}--dropout 0.2 --data data --save-every 3"
@@ -205,8 +210,11 @@ def mistakes(shop, program):
 def main():
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         shop = Shop(folder)
+        sources = pathlib.Path(__file__).resolve().parents[2] / "examples"
+        shop.check({file.parent.name for file in sources.glob("*/main.cpp")} == set(VERBS), "programs that are not tested here")
         stages = [[(works, use) for use in USES],
                   [(refuses_infinite_weights, use) for use in USES] + [(mistakes, program) for program in VERBS] + [(goes_on_to_the_same_bits,)] +
+                  [(refuses_missing_data, program) for program in FIRST_READ] +
                   [(refuses_data, n, spoilt) for n, spoilt in enumerate(SPOILT)]]
         for stage in stages:
             for task in [pool.submit(f, shop, *args) for f, *args in stage]:
