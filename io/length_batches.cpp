@@ -33,6 +33,13 @@ std::vector<std::int64_t> sizes(std::span<const std::vector<T>> sequences) {
   return lengths;
 }
 
+// 0, 1, 2, ...
+std::vector<std::size_t> positions(std::size_t count) {
+  std::vector<std::size_t> all(count);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
 }  // namespace
 
 LengthBatches::LengthBatches(std::vector<std::int64_t> lengths, LengthBatchOptions options)
@@ -88,9 +95,7 @@ PaddedIds pad(std::span<const std::vector<int>> sequences, std::span<const std::
 }
 
 PaddedIds pad(std::span<const std::vector<int>> sequences, const PadOptions& options) {
-  std::vector<std::size_t> all(sequences.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  return pad(sequences, all, options);
+  return pad(sequences, positions(sequences.size()), options);
 }
 
 PaddedRows pad(std::span<const Tensor> series, std::span<const std::size_t> chosen,
@@ -115,6 +120,10 @@ PaddedRows pad(std::span<const Tensor> series, std::span<const std::size_t> chos
     out.lengths.push_back(static_cast<int>(s.shape()[0]));
   }
   return out;
+}
+
+PaddedRows pad(std::span<const Tensor> series, const PadOptions& options) {
+  return pad(series, positions(series.size()), options);
 }
 
 }  // namespace spool

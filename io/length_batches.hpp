@@ -80,5 +80,7 @@ struct PaddedRows {
 /// The same for series of vectors, [T_i,D...] each. ShapeError too unless all have the same D.
 PaddedRows pad(std::span<const Tensor> series, std::span<const std::size_t> chosen,
                const PadOptions& options = {});
+/// All of them.
+PaddedRows pad(std::span<const Tensor> series, const PadOptions& options = {});
 
 }  // namespace spool

@@ -172,6 +172,9 @@ TEST_CASE("series of vectors are padded too") {
   CHECK(p.values == Tensor({2, 2, 2}, {5, 6, 1, 2, 7, 7, 3, 4}));
   CHECK(p.lengths == std::vector<int>{1, 2});
   CHECK(pad(series, std::vector<std::size_t>{1}).values == Tensor({1, 1, 2}, {5, 6}));
+  const PaddedRows all = pad(series, {.multiple_of = 3});
+  CHECK(all.values == pad(series, std::vector<std::size_t>{0, 1}, {.multiple_of = 3}).values);
+  CHECK(all.lengths == std::vector{2, 1});
 }
 
 TEST_CASE("batches and padding that can't be") {

@@ -1,6 +1,5 @@
 // caption: says in words what a picture shows. A convolutional encoder reads it, an LSTM writes, from the
 // picture as its first state, or with attention over the grid of features.
-#include "../shared/program.hpp"
 #include "../shared/writer.hpp"
 
 #include <fmt/format.h>
@@ -116,8 +115,7 @@ struct Model {
 // "looked.svg": the pictures, and beside each, for each word, the picture as bright as it was looked at.
 void draw(const Program& program, const Model& model, const Tensor& pictures, Positions positions,
           const std::vector<Tokens>& written) {
-  const auto S = static_cast<std::size_t>(pictures.shape()[1]),
-             G = S / 8;  // the encoder halves it three times
+  const auto S = static_cast<std::size_t>(pictures.shape()[1]), G = S / 8;  // halved three times
   std::vector<std::string> rows;
   for (std::size_t k = 0; k < positions.size(); ++k) {
     const Tensor picture = some_of(pictures, positions.subspan(k, 1)).reshaped(pictures.shape().without(0));
@@ -227,7 +225,9 @@ int main(int argc, char** argv) {
                    .purpose = purpose,
                    .verbs = {"train", "eval", "caption"},
                    .epochs = 40,
-                   .recipe = recipe});
+                   .recipe = recipe,
+                   .with_words = {"caption"},
+                   .of_data = {"set", "longest"}});
   std::string set;
   std::size_t longest = 0;
   program.learnt()("set", po::value(&set)->default_value("stamps"), "stamps or emoji, of --data")(

@@ -47,14 +47,11 @@ void check(const Options& o, const Program& program) {
           fmt::format("--voice {} needs --data DIR, where its text is", o.voice));
   require(o.seq >= 1, fmt::format("--seq must be at least 1, not {}", o.seq));
   require(o.steps >= -1, fmt::format("--steps must be at least 0, or -1 for no bound, not {}", o.steps));
-  for (const auto& [name, value] :
-       {std::pair{"embed", o.embed}, {"length", o.length}, {"top-k", o.sampling.top_k}})
+  for (const auto& [name, value] : {std::pair{"embed", o.embed}, {"length", o.length}})
     require(value >= 0, fmt::format("--{} can't be negative: {}", name, value));
-  for (const auto& [name, value] : {std::pair{"clip", o.clip}, {"temperature", o.sampling.temperature}})
-    require(value >= 0 && std::isfinite(value),
-            fmt::format("--{} must be a number that is not negative, not {}", name, value));
-  for (const auto& [name, value] : {std::pair{"decay", o.decay}, {"top-p", o.sampling.top_p}})
-    require(value > 0 && value <= 1, fmt::format("--{} must lie in (0, 1], not {}", name, value));
+  require(o.clip >= 0 && std::isfinite(o.clip),
+          fmt::format("--clip must be a number that is not negative, not {}", o.clip));
+  require(o.decay > 0 && o.decay <= 1, fmt::format("--decay must lie in (0, 1], not {}", o.decay));
 }
 
 struct Corpus {
@@ -165,7 +162,8 @@ int train(const Program& program, const Options& o, const Corpus& corpus, const 
     if (optimizer->last().skipped) carried = model.zero_state(recipe.batch);  // not finite either
     if (std::ranges::find(samples_at, static_cast<double>(number)) != samples_at.end()) {
       const std::string key = fmt::format("{:012}", number);  // sorted as numbers are
-      samples.texts[key] = write(model, corpus.vocabulary, {.sampling = o.sampling, .seed = program.seed()});
+      samples.texts[key] =
+          write(model.stepper(), corpus.vocabulary, {.sampling = o.sampling}, program.seed());
       samples.numbers[key] = evaluate(model, corpus.validation);
       save_samples(program, samples);
     }
@@ -203,6 +201,9 @@ int main(int argc, char** argv) {
                     .purpose = purpose,
                     .verbs = {"train", "eval", "sample"},
                     .recipe = recipe,
+                    .only = {{{"train"}, {"steps", "samples-at"}},
+                             {{"sample"}, {"prime", "length"}},
+                             {{"train", "sample"}, {"temperature", "top-k", "top-p"}}},
                     .places = {"text"}};
   Program program(about);
   auto learnt = program.learnt();
@@ -221,10 +222,8 @@ int main(int argc, char** argv) {
        "steps after which to write");
   used("prime", po::value(&o.prime)->default_value(""), "text to go on from");
   used("length", po::value(&o.length)->default_value(500), "characters to write");
-  used("temperature", po::value(&o.sampling.temperature)->default_value(0.8, "0.8"),
-       "below 1: surer; above: bolder; 0: always the likeliest");
-  used("top-k", po::value(&o.sampling.top_k)->default_value(0), "among the k likeliest; 0: all");
-  used("top-p", po::value(&o.sampling.top_p)->default_value(1.0, "1"), "among the likeliest that hold this");
+  o.sampling.temperature = 0.8;
+  add_options(program, o.sampling);
 
   return program.run(argc, argv, [&] {
     check(o, program);
@@ -235,8 +234,8 @@ int main(int argc, char** argv) {
       options.vocabulary = vocabulary.size();
       return with_model(program.init(), options, [&](const auto& model) {
         program.restore(model.parameters());
-        const WriteOptions how{o.prime, o.length, o.sampling, program.seed()};
-        fmt::print("{}{}\n", o.prime, write(model, vocabulary, how));
+        const WriteOptions how{vocabulary.encode(o.prime, "--prime"), o.length, {}, o.sampling};
+        fmt::print("{}{}\n", o.prime, write(model.stepper(), vocabulary, how, program.seed()));
         return 0;
       });
     }

@@ -208,12 +208,14 @@ int eval(Study& study, const Program& program, const Options& o) {
 int main(int argc, char** argv) {
   Options o;
   const Recipe recipe{.cell = "", .layers = 0, .embed = 0, .lr = 0.01, .dropout = -1};
-  Program program({.name = "compare",
-                   .purpose = purpose,
-                   .verbs = {"train", "eval", "measure"},
-                   .epochs = 20,
-                   .recipe = recipe,
-                   .without_model = {"measure"}});
+  Program program(
+      {.name = "compare",
+       .purpose = purpose,
+       .verbs = {"train", "eval", "measure"},
+       .epochs = 20,
+       .recipe = recipe,
+       .without_model = {"measure"},
+       .only = {{{"measure"}, {"hidden"}}, {{"train", "eval"}, {"lr", "model"}}, {{}, {"data"}}}});
   auto learnt = program.learnt();
   learnt("parameters", po::value(&o.parameters)->default_value(10'000), "of each layer, or a little less");
   learnt("length", po::value(&o.T)->default_value(100), "T of the adding and the copy problem");

@@ -207,11 +207,14 @@ int run(const Program& program, const Windows& windows, std::size_t period) {
 
 int main(int argc, char** argv) {
   std::string set;
+  const Recipe recipe{.hidden = 32, .embed = 0, .dropout = 0.1};
   Program program({.name = "forecast",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "forecast"},
                    .epochs = 10,
-                   .recipe = {.hidden = 32, .embed = 0, .dropout = 0.1}});
+                   .recipe = recipe,
+                   .of_data = {"set"},
+                   .only = {{{}, {"data"}}}});
   program.learnt()("set", po::value(&set)->default_value("sunspots"),
                    "with --data: etth1, sp500, airline or sunspots");
   return program.run(argc, argv, [&] {

@@ -1,5 +1,5 @@
 // music: learns which keys of a piano sound next, and goes on with pieces of others.
-#include "../shared/classify.hpp"
+#include "../shared/program.hpp"
 #include "../shared/sequence_model.hpp"
 
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <numeric>
@@ -173,31 +174,26 @@ struct SampleOptions {
 };
 
 // Keys are drawn one frame after the other, each by how likely it is given the frames so far.
-int sample(const Program& program, const Guess& model, const Pieces& pieces, const SampleOptions& o) {
-  const auto require_between = [](const char* option, std::int64_t given, std::int64_t low,
-                                  std::int64_t high) {
-    require(given >= low && given <= high,
-            fmt::format("--{} must be {} to {}, not {}", option, low, high, given));
-  };
+int sample(const Program& program, const SequenceModel& model, const Pieces& pieces, const SampleOptions& o) {
   require_between("piece", o.piece, 0, std::ssize(pieces) - 1);
   const Tensor& piece = pieces[static_cast<std::size_t>(o.piece)];
   require_between("given", o.given, 0, piece.shape()[0]);
   require_between("frames", o.frames, o.given + 1, 5000);
   require(o.temperature > 0, fmt::format("--temperature must be above 0, not {}", o.temperature));
 
-  const std::size_t given = static_cast<std::size_t>(o.given * keys);
-  Tensor roll({o.frames, 1, keys});
-  std::ranges::copy(piece.as<float>().first(given), roll.as<float>().begin());
+  const auto given = static_cast<std::size_t>(o.given * keys);
+  Tensor roll({o.frames, keys}), frame({1, 1, keys});
   spool::Philox random(program.seed());
-  Tape tape;  // recorded once: no frame changes what is expected of those before it
-  const Var frames = tape.input(roll), length = tape.tokens({1}, {static_cast<int>(o.frames)});
-  const Var likely = spool::sigmoid(guess_of(model, frames, length, false) / o.temperature);
-  for (std::size_t i = given; i < roll.size(); i += keys) {
-    tape.set(frames, roll);
-    const Tensor p = tape.read(likely);
-    for (std::size_t key = i; key < i + keys; ++key) roll.set(key, random.uniform() < p.at(key) ? 1 : 0);
+  auto stepper = model.stepper();
+  for (std::size_t i = 0; i < roll.size(); i += keys) {
+    const Tensor& scores = stepper.step(frame);  // of the next one
+    check_finite(scores);
+    for (std::size_t key = 0; key < keys; ++key) {
+      const double likely = 1 / (1 + std::exp(-scores.at(key) / o.temperature));
+      frame.set(key, i < given ? piece.at(i + key) : random.uniform() < likely ? 1 : 0);
+      roll.set(i + key, frame.at(key));
+    }
   }
-  roll = roll.reshaped({o.frames, keys});
   spool::write_midi(o.out, roll, {.tempo = o.tempo});
   spool::write_file(program.file("sample.svg"),
                     picture(roll, fmt::format("{} frames given, {} written", o.given, o.frames - o.given)));
@@ -211,11 +207,15 @@ int sample(const Program& program, const Guess& model, const Pieces& pieces, con
 int main(int argc, char** argv) {
   std::string set;
   SampleOptions o;
-  Program program({.name = "music",
-                   .purpose = purpose,
-                   .verbs = {"train", "eval", "sample"},
-                   .epochs = 60,
-                   .recipe = {.hidden = 46, .embed = 0, .batch = 4, .lr = 0.02, .dropout = 0}});
+  const Recipe recipe{.hidden = 46, .embed = 0, .batch = 4, .lr = 0.02, .dropout = 0};
+  Program program(
+      {.name = "music",
+       .purpose = purpose,
+       .verbs = {"train", "eval", "sample"},
+       .epochs = 60,
+       .recipe = recipe,
+       .of_data = {"set"},
+       .only = {{{"sample"}, {"piece", "given", "frames", "temperature", "tempo", "out"}}, {{}, {"data"}}}});
   program.learnt()("set", po::value(&set)->default_value("JSB_Chorales"),
                    "with --data: or Nottingham, Piano_midi");
   auto used = program.used();
@@ -242,6 +242,7 @@ int main(int argc, char** argv) {
           network.parameters(), lengths_of(parts["train"]), loss_of(model, parts["train"], /*training=*/true),
           [&] { return loss_per_frame(model, parts["valid"]); }, {.loss_unit = "nats per frame"});
     program.restore(network.parameters());
-    return program.verb() == "eval" ? eval(program, model, parts) : sample(program, model, parts["test"], o);
+    return program.verb() == "eval" ? eval(program, model, parts)
+                                    : sample(program, network, parts["test"], o);
   });
 }

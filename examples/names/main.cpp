@@ -1,5 +1,6 @@
 // names: writes names that nobody has (generate), and tells where a name comes from (classify).
 #include "../shared/classify.hpp"
+#include "../shared/language_model.hpp"
 #include "../shared/sequence_model.hpp"
 
 #include <fmt/format.h>
@@ -120,23 +121,17 @@ double evaluate(const SequenceModel& model, const Ids& lines) {
          characters;
 }
 
-int sample(const Program& program, int count, const std::string& prefix, double temperature) {
+int sample(const Program& program, int count, const std::string& prefix,
+           const spool::SampleOptions& sampling) {
   const spool::Vocabulary vocabulary(program.fact("vocabulary"));
   const auto model = writer(program, vocabulary.size());
   program.restore(model.parameters());
-  spool::Philox random(program.seed());
-  Tape tape;
-  for (int i = 0; i < count; ++i) {
-    std::vector<int> ids = vocabulary.encode("\n" + prefix, "--prefix");
-    for (int next = -1; next != 0 && ids.size() < 40; ids.push_back(next)) {
-      tape.clear();
-      const spool::PaddedIds x{{std::ssize(ids), 1}, ids, {static_cast<int>(ids.size())}};
-      const Var scores = spool::select(model(tape, x, false), 0, -1);
-      next = spool::sample_token(tape.read(scores).doubles(), {.temperature = temperature}, random);
-    }
-    if (ids.back() == 0) ids.pop_back();
-    fmt::print("{}\n", vocabulary.decode(std::span(ids).subspan(1)));
-  }
+  const WriteOptions how{
+      .prime = vocabulary.encode("\n" + prefix, "--prefix"), .length = 40, .end = 0, .sampling = sampling};
+  auto stepper = model.stepper();
+  for (int i = 0; i < count; ++i)
+    fmt::print("{}{}\n", prefix,
+               write(stepper, vocabulary, how, program.seed(), static_cast<std::uint32_t>(i)));
   return 0;
 }
 
@@ -180,7 +175,7 @@ int print_classes(const Program& program) {
   return print_likeliest(program, [&](Tape& tape, const std::string& name) {
     require(!name.empty(), "classify: a name is empty");
     const Ids ids{vocabulary.encode(name, name)};
-    return model(tape, spool::pad(ids, std::vector<std::size_t>{0}), /*training=*/false);
+    return model(tape, spool::pad(ids), /*training=*/false);
   });
 }
 
@@ -207,17 +202,20 @@ int classify(Program& program, const Names& names) {
 int main(int argc, char** argv) {
   std::string task, prefix;
   int count = 0;
-  double temperature = 0;
+  spool::SampleOptions sampling;
+  const Recipe recipe{.hidden = 128};
   Program program({.name = "names",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "sample", "classify"},
                    .epochs = 15,
-                   .recipe = {.hidden = 128}});
+                   .recipe = recipe,
+                   .with_words = {"classify"},
+                   .only = {{{"sample"}, {"count", "prefix", "temperature", "top-k", "top-p"}}}});
   program.learnt()("task", po::value(&task)->default_value("generate"), "generate or classify");
   auto used = program.used();
   used("count", po::value(&count)->default_value(10), "names to write");
   used("prefix", po::value(&prefix)->default_value(""), "how they begin");
-  used("temperature", po::value(&temperature)->default_value(1.0, "1"), "below 1: surer; above: bolder");
+  add_options(program, sampling);
 
   return program.run(argc, argv, [&] {
     require_one_of("task", task, {"generate", "classify"});
@@ -225,7 +223,7 @@ int main(int argc, char** argv) {
     const bool generates = task == "generate";
     require(program.verb() != (generates ? "classify" : "sample"),
             "the model in --model was trained with --task " + task);
-    if (program.verb() == "sample") return sample(program, count, prefix, temperature);
+    if (program.verb() == "sample") return sample(program, count, prefix, sampling);
     if (program.verb() == "classify") return print_classes(program);
     const Names names = read_names(program.data(), task);
     program.fact("vocabulary", names.vocabulary.symbols());

@@ -107,12 +107,6 @@ Reviews read_reviews(const std::string& directory, const Options& o) {
   return all;
 }
 
-spool::WordVocabulary vocabulary_of(const Reviews& reviews, int min_count) {
-  std::vector<Symbols> train;
-  for (const std::size_t i : reviews.classes.split.train) train.push_back(reviews.symbols[i]);
-  return spool::WordVocabulary(train, min_count);
-}
-
 SequenceModel model_of(const Program& program, const Options& o, std::int64_t symbols) {
   return {program.init(),
           {.recipe = program.recipe(), .symbols = symbols, .classes = 2, .pooling = pooling_of(o.pooling)}};
@@ -124,9 +118,7 @@ spool::Tensor reasons(const SequenceModel& model, const std::vector<int>& ids) {
   Ids changed(ids.size() + 1, ids);
   for (std::size_t t = 0; t < ids.size(); ++t) changed[t + 1][t] = spool::WordVocabulary::unknown;
   Tape tape;
-  std::vector<std::size_t> all(changed.size());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-  const spool::Tensor scores = tape.read(model(tape, spool::pad(changed, all), /*training=*/false));
+  const spool::Tensor scores = tape.read(model(tape, spool::pad(changed), /*training=*/false));
   const auto lead = [&](std::size_t i) { return scores.at(2 * i + 1) - scores.at(2 * i); };
   spool::Tensor out({1, std::ssize(ids)});
   for (std::size_t t = 0; t < ids.size(); ++t) out.set(t, (lead(0) - lead(t + 1)) * (lead(0) > 0 ? 1 : -1));
@@ -146,7 +138,7 @@ int classify(const Program& program, const Options& o) {
                                                                 .row_labels = {""},
                                                                 .column_labels = symbols,
                                                                 .height = 200}));
-    return model(tape, spool::pad(ids, std::vector<std::size_t>{0}), /*training=*/false);
+    return model(tape, spool::pad(ids), /*training=*/false);
   });
   spool::write_file(program.file("why.svg"), spool::panels(pictures, 1));
   fmt::print("which words speak for it: {}\n", program.file("why.svg"));
@@ -155,8 +147,8 @@ int classify(const Program& program, const Options& o) {
 
 int learn_or_judge(Program& program, const Options& o) {
   const Reviews reviews = read_reviews(program.data(), o);
-  const spool::WordVocabulary vocabulary = vocabulary_of(reviews, o.min_count);
-  program.fact("vocabulary", vocabulary.text());
+  const spool::WordVocabulary vocabulary =
+      kept_words(program, "vocabulary", pick(reviews.symbols, reviews.classes.split.train), o.min_count);
   program.fact("classes", joined(reviews.classes.names));
   Ids ids;
   for (const Symbols& symbols : reviews.symbols) ids.push_back(vocabulary.encode(symbols));
@@ -192,11 +184,14 @@ int learn_or_judge(Program& program, const Options& o) {
 
 int main(int argc, char** argv) {
   Options o;
+  const Recipe recipe{.hidden = 64, .embed = 100, .lr = 5e-3, .dropout = 0.5};
   Program program({.name = "sentiment",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "classify"},
                    .epochs = 12,
-                   .recipe = {.hidden = 64, .embed = 100, .lr = 5e-3, .dropout = 0.5}});
+                   .recipe = recipe,
+                   .with_words = {"classify"},
+                   .of_data = {"set"}});
   auto learnt = program.learnt();
   learnt("set", po::value(&o.set)->default_value("films"), "films, waimai or hotels");
   learnt("by", po::value(&o.by)->default_value("word"), "word or character");

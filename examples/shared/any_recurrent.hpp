@@ -18,7 +18,8 @@ struct AnyRecurrentOptions {
   double dropout = 0;
   /// First weights: those of PyTorch ("torch") or of Keras ("keras": orthogonal from state to state), or
   /// PyTorch's but for gates that keep the state for 1..`remember` steps ("chrono": Tallec and Ollivier 2018,
-  /// section 2), or for a tanh RNN's from state to state, normal with deviation 2/sqrt(H) ("wide").
+  /// section 2, with T_max one more), or for a tanh RNN's from state to state, normal with deviation
+  /// 2/sqrt(H) ("wide").
   std::string start = "torch";
   std::int64_t remember = 2;
 };
@@ -51,6 +52,27 @@ class AnyRecurrent {
           for (std::size_t k = state.size() - directions; k < state.size(); ++k)
             last.push_back(all[k * per_cell]);
           return {ys, spool::concat(last, -1)};
+        },
+        layer_);
+  }
+
+  /// The same from the state that zero_state() gives, or that was there after the last step; and the state
+  /// after these. Not for both directions.
+  spool::Unrolled<spool::Vars> operator()(spool::Var xs, const spool::Vars& state,
+                                          const spool::LayerCall& call) const {
+    return std::visit(
+        [&](const auto& layer) -> spool::Unrolled<spool::Vars> {
+          const auto like = layer.initial_state(xs.tape(), xs.shape()[1]);
+          const auto [ys, last] = layer.unroll(xs, spool::rebuild(like, state), call);
+          return {ys, spool::flatten(last)};
+        },
+        layer_);
+  }
+  spool::Carried<spool::Vars> zero_state(std::int64_t batch) const {
+    spool::Tape scratch;
+    return std::visit(
+        [&](const auto& layer) {
+          return spool::Carried(spool::flatten(layer.initial_state(scratch, batch)));
         },
         layer_);
   }

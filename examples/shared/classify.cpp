@@ -18,28 +18,11 @@ using spool::Tape;
 using spool::Tensor;
 using spool::Var;
 
-std::vector<int> labels(const Classes& all, std::span<const std::size_t> chosen) {
-  std::vector<int> out;
-  for (const std::size_t i : chosen) out.push_back(all.of[i]);
-  return out;
-}
-
-std::vector<std::int64_t> lengths(const Classes& all, std::span<const std::size_t> part) {
-  std::vector<std::int64_t> out;
-  for (const std::size_t i : part) out.push_back(all.lengths[i]);
-  return out;
-}
-
 // The loss of a batch of the training part; batches count within the part.
 Step step_of(const Classes& all, const Scores& scores, const ClassifyOptions& options) {
-  const auto in_set = [&all](std::span<const std::size_t> chosen) {
-    std::vector<std::size_t> here;
-    for (const std::size_t i : chosen) here.push_back(all.split.train[i]);
-    return here;
-  };
   if (options.learnt)
-    return [in_set, learnt = options.learnt](Tape& tape, std::span<const std::size_t> chosen) {
-      return learnt(tape, in_set(chosen));
+    return [&all, learnt = options.learnt](Tape& tape, std::span<const std::size_t> chosen) {
+      return learnt(tape, pick(all.split.train, chosen));
     };
   std::vector<double> weights(all.names.size(), 1);
   if (options.balanced) {
@@ -47,10 +30,10 @@ Step step_of(const Classes& all, const Scores& scores, const ClassifyOptions& op
     for (double& w : weights) w = 1 / std::sqrt(w);
   }
   const Tensor weight({std::ssize(weights)}, std::span<const double>(weights));
-  return [&all, in_set, scores, weight](Tape& tape, std::span<const std::size_t> chosen) {
-    const std::vector<std::size_t> here = in_set(chosen);
+  return [&all, scores, weight](Tape& tape, std::span<const std::size_t> chosen) {
+    const std::vector<std::size_t> here = pick(all.split.train, chosen);
     return spool::cross_entropy(scores(tape, here, /*training=*/true),
-                                tape.tokens({std::ssize(here)}, labels(all, here)),
+                                tape.tokens({std::ssize(here)}, pick(all.of, here)),
                                 {.weight = tape.input(weight)});
   };
 }
@@ -59,14 +42,13 @@ Step step_of(const Classes& all, const Scores& scores, const ClassifyOptions& op
 
 Judged judge(const Classes& all, std::span<const std::size_t> part, const Scores& scores) {
   Judged out{.confusion = spool::Confusion(std::ssize(all.names))};
-  const spool::LengthBatches batches(lengths(all, part), {.size = 128, .shuffle = false});
+  const spool::LengthBatches batches(pick(all.lengths, part), {.size = 128, .shuffle = false});
   Tape tape;
   for (std::uint64_t n = 0; n < batches.size(); ++n) {
-    std::vector<std::size_t> chosen;
-    for (const std::size_t i : batches.at(n)) chosen.push_back(part[i]);
+    const std::vector<std::size_t> chosen = pick(part, batches.at(n));
     tape.clear();
     const Var s = scores(tape, chosen, /*training=*/false);
-    const Var loss = spool::cross_entropy(s, tape.tokens({std::ssize(chosen)}, labels(all, chosen)),
+    const Var loss = spool::cross_entropy(s, tape.tokens({std::ssize(chosen)}, pick(all.of, chosen)),
                                           {.reduction = spool::Reduction::sum});
     const Var best = spool::argmax(s);
     tape.run({loss, best});
@@ -88,7 +70,7 @@ int fit_classes(const Program& program, const spool::Params& params, const Class
     if (options.balanced) return {balanced, plain, loss};
     return {plain, loss};
   };
-  return program.fit(params, lengths(all, all.split.train), step_of(all, scores, options), validate,
+  return program.fit(params, pick(all.lengths, all.split.train), step_of(all, scores, options), validate,
                      {.maximize = !options.by_loss});
 }
 
@@ -132,8 +114,7 @@ int print_likeliest(const Program& program, const std::function<Var(Tape&, const
   for (const std::string& word : program.words()) {
     Tape tape;
     const Tensor p = tape.read(spool::softmax(scores(tape, word)));
-    if (!std::ranges::all_of(p.doubles(), [](double x) { return std::isfinite(x); }))
-      throw spool::TapeError(word + ": the model gives scores that are not finite");
+    check_finite(p);
     std::vector<std::size_t> order(names.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, std::greater{}, [&](std::size_t c) { return p.at(c); });
@@ -143,14 +124,6 @@ int print_likeliest(const Program& program, const std::function<Var(Tape&, const
     fmt::print("\n");
   }
   return 0;
-}
-
-std::string joined(const std::vector<std::string>& lines) { return boost::join(lines, "\n"); }
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  boost::split(lines, text, [](char c) { return c == '\n'; });
-  return lines;
 }
 
 namespace {
@@ -190,7 +163,7 @@ Tensor mean_rows(const std::vector<Tensor>& rows, const spool::Split& split) {
 void fit_baseline(const spool::Params& params, const Classes& all, const Scores& scores,
                   const ClassifyOptions& options) {
   const std::int64_t batches = (std::ssize(all.split.train) + 31) / 32;
-  fit_quietly(params, lengths(all, all.split.train), step_of(all, scores, options),
+  fit_quietly(params, pick(all.lengths, all.split.train), step_of(all, scores, options),
               std::max<std::int64_t>(15, (2000 + batches - 1) / batches));
 }
 

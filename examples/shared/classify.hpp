@@ -60,10 +60,6 @@ void write_confusion(const Program& program, const spool::Confusion& confusion,
 int print_likeliest(const Program& program,
                     const std::function<spool::Var(spool::Tape&, const std::string& word)>& scores);
 
-/// Texts without line breaks as one fact of a model, one a line, and back.
-std::string joined(const std::vector<std::string>& lines);
-std::vector<std::string> lines_of(const std::string& text);
-
 /// A baseline: logistic regression on the features that an example has (its words, its n-grams), in any
 /// order. Trained when it is made; features that are not in the training part do not count.
 class Bags {

@@ -1,16 +1,18 @@
 // A language model: symbols in, scores of the next symbol out, through any of Spool's recurrent layers; its
-// loss on a text with the state carried from window to window, and what it writes. It is no part of the
-// library.
+// loss on a text with the state carried from window to window. And what such a model writes, or another one
+// that goes from symbol to symbol. It is no part of the library.
 #pragma once
 
 #include "program.hpp"
 
 #include <spool/spool.hpp>
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <cmath>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace examples {
 
@@ -42,6 +44,12 @@ class LanguageModel {
   }
 
   spool::Carried<State> zero_state(std::int64_t batch) const { return recurrent_.zero_state(batch); }
+
+  /// One symbol [1,1] at a time.
+  spool::Stepper<State> stepper() const {
+    return {spool::Shape{1, 1}, zero_state(1),
+            [&](spool::Var x, const State& state) { return (*this)(x, state, /*training=*/false); }};
+  }
 
   spool::Params parameters() const {
     return embedding_ ? spool::parameters(*embedding_, recurrent_, head_)
@@ -89,32 +97,50 @@ double evaluate(const LanguageModel<R>& model, const spool::TextBatches& batches
   return total / static_cast<double>(batches.size());
 }
 
+/// --temperature, --top-k and --top-p; the defaults are what the options are before.
+inline void add_options(Program& program, spool::SampleOptions& o) {
+  const auto not_negative = [](double t) {
+    require(t >= 0 && std::isfinite(t),
+            fmt::format("--temperature must be a number that is not negative, not {}", t));
+  };
+  const auto count = [](int k) { require(k >= 0, fmt::format("--top-k can't be negative: {}", k)); };
+  const auto share = [](double p) {
+    require(p > 0 && p <= 1, fmt::format("--top-p must lie in (0, 1], not {}", p));
+  };
+  const auto shown = [](double v) { return fmt::format("{}", v); };
+  auto used = program.used();
+  used("temperature",
+       po::value(&o.temperature)->default_value(o.temperature, shown(o.temperature))->notifier(not_negative),
+       "below 1: surer; above: bolder; 0: always the likeliest");
+  used("top-k", po::value(&o.top_k)->default_value(o.top_k)->notifier(count),
+       "among the k likeliest; 0: all");
+  used("top-p", po::value(&o.top_p)->default_value(o.top_p, shown(o.top_p))->notifier(share),
+       "among the likeliest that hold this");
+}
+
 struct WriteOptions {
-  std::string prime = {};  ///< what it goes on from; empty: the lowest symbol, in most texts a line's end
-  int length = 300;        ///< characters
+  std::vector<int> prime = {};  ///< symbols to go on from; none: the lowest, in most texts a line's end
+  int length = 300;             ///< symbols at most
+  std::optional<int> end = {};  ///< the symbol at which it stops, which is not written
   spool::SampleOptions sampling = {};
-  std::uint64_t seed = 1;
 };
 
-/// What the model writes after the prime. TapeError when its scores are not finite.
-template <class R>
-std::string write(const LanguageModel<R>& model, const spool::Vocabulary& vocabulary, const WriteOptions& o) {
-  spool::Stepper stepper(
-      spool::Shape{1, 1}, model.zero_state(1),
-      [&](spool::Var character, const auto& state) { return model(character, state, /*training=*/false); });
-  spool::Philox random(o.seed);
-  std::vector<int> prime = vocabulary.encode(o.prime, "--prime");
-  if (prime.empty()) prime = {0};
-  spool::Tensor last;
-  for (const int character : prime) last = stepper.step(character);
+/// What a model writes after the prime, by its stepper(); each text of a seed is a stream of its own.
+/// TapeError when the scores are not finite.
+template <class Stepper>
+std::string write(Stepper&& model, const spool::Vocabulary& vocabulary, const WriteOptions& o,
+                  std::uint64_t seed, std::uint32_t text_number = 0) {
+  spool::Philox random(seed, text_number);
+  model.reset();
+  for (std::size_t i = 0; i + 1 < o.prime.size(); ++i) model.step(o.prime[i]);
   std::string text;
+  int last = o.prime.empty() ? 0 : o.prime.back();
   for (int i = 0; i < o.length; ++i) {
-    const std::vector<double> scores = last.doubles();
-    if (!std::ranges::all_of(scores, [](double s) { return std::isfinite(s); }))
-      throw spool::TapeError("the model gives scores that are not finite; train it anew with a lower --lr");
-    const int character = spool::sample_token(scores, o.sampling, random);
-    text += vocabulary.decode(character);
-    last = stepper.step(character);
+    const spool::Tensor& scores = model.step(last);
+    check_finite(scores);
+    last = spool::sample_token(scores.doubles(), o.sampling, random);
+    if (last == o.end) break;
+    text += vocabulary.decode(last);
   }
   return text;
 }

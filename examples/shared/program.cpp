@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <limits>
+#include <map>
 #include <new>
 
 namespace examples {
@@ -25,12 +27,21 @@ std::string text(const po::variable_value& v) {
   return fmt::format("{}", boost::any_cast<double>(v.value()));
 }
 
+bool contains(const std::vector<std::string>& all, const std::string& one) {
+  return std::ranges::find(all, one) != all.end();
+}
+
 }  // namespace
 
 void require_one_of(const std::string& option, const std::string& value,
                     const std::vector<std::string>& choices) {
-  require(std::ranges::find(choices, value) != choices.end(),
+  require(contains(choices, value),
           fmt::format("--{} {} is none of {}", option, value, fmt::join(choices, ", ")));
+}
+
+void require_between(const std::string& option, std::int64_t value, std::int64_t low, std::int64_t high) {
+  require(value >= low && value <= high,
+          fmt::format("--{} must be {} to {}, not {}", option, low, high, value));
 }
 
 std::vector<double> numbers_of(const std::string& option, const std::string& text,
@@ -63,6 +74,7 @@ Program::Program(About about) : about_(std::move(about)) {
            "share of values dropped");
   learnt("seed", po::value(&seed_)->default_value(1), "decides weights, dropout and the order of examples");
   auto run = run_.add_options();
+  run("help,h", "this text");
   run("data", po::value(&data_)->default_value(""), "directory of the data; without it a small task");
   run("model", po::value(&directory_)->default_value(about_.name + "_model"), "directory of the model");
   run("epochs", po::value(&about_.epochs)->default_value(about_.epochs), "times through the training part");
@@ -97,37 +109,22 @@ int Program::run(int argc, char** argv, const std::function<int()>& body) {
 }
 
 void Program::parse(int argc, char** argv) {
-  po::options_description named, all;
-  named.add_options()("help,h", "this text");
-  named.add(learnt_).add(run_);
-  if (!used_.options().empty()) named.add(used_);
+  po::options_description all;
   std::vector<std::string> all_words;
-  all.add(named).add_options()("words", po::value(&all_words));
+  all.add(learnt_).add(run_).add(used_).add_options()("words", po::value(&all_words));
   po::positional_options_description positional;
   positional.add("words", -1);
 
   po::variables_map values;
   po::store(po::command_line_parser(argc, argv).options(all).positional(positional).run(), values);
-  if (values.count("help")) {
-    std::cout << about_.purpose << named;
-    return;
-  }
+  if (values.count("help")) return print_help();
   if (values.count("words")) words_ = values["words"].as<std::vector<std::string>>();
-  const std::string choices = fmt::format("{}", fmt::join(about_.verbs, ", "));
-  require(!words_.empty(), fmt::format("say what to do: {} (or --help)", choices));
-  verb_ = words_.front();
-  words_.erase(words_.begin());
-  require(std::ranges::find(about_.verbs, verb_) != about_.verbs.end(),
-          fmt::format("'{}' is none of {}", verb_, choices));
-  require((!trains() && verb_ != "eval") || words_.empty(),
-          fmt::format("{}: don't know what to do with '{}'", verb_, words_.empty() ? "" : words_.front()));
+  parse_verb(values);
   resume_ = values["resume"].as<bool>();
   directory_ = values["model"].as<std::string>();
   require(!directory_.empty(), "--model must name a directory");
-  if (std::ranges::find(about_.without_model, verb_) != about_.without_model.end())
-    std::filesystem::create_directories(directory_);
-  else if (!trains() || resume_)
-    parse_kept(all, values);
+  const bool needs_model = !trains() && !contains(about_.without_model, verb_);
+  if (needs_model || resume_) parse_kept(all, values);
   po::notify(values);
   for (const auto& option : learnt_.options()) {
     const std::string name = option->long_name();
@@ -137,9 +134,60 @@ void Program::parse(int argc, char** argv) {
   }
 }
 
-bool Program::is_place(const std::string& option) const {
-  return std::ranges::find(about_.places, option) != about_.places.end();
+void Program::parse_verb(const po::variables_map& values) {
+  const std::string choices = fmt::format("{}", fmt::join(about_.verbs, ", "));
+  require(!words_.empty(), fmt::format("say what to do: {} (or --help)", choices));
+  verb_ = words_.front();
+  words_.erase(words_.begin());
+  require(contains(about_.verbs, verb_), fmt::format("'{}' is none of {}", verb_, choices));
+  require(words_.empty() || contains(about_.with_words, verb_),
+          fmt::format("{}: don't know what to do with '{}'", verb_, words_.empty() ? "" : words_.front()));
+  for (const auto& [option, value] : values) {
+    const std::vector<std::string> verbs = takers(option);
+    require(value.defaulted() || verbs.empty() || contains(verbs, verb_),
+            fmt::format("{} takes no --{}; only {} can use it", verb_, option, fmt::join(verbs, ", ")));
+    const auto* count = boost::any_cast<std::uint64_t>(&value.value());  // which takes -1 for the largest
+    require(count == nullptr || *count <= std::numeric_limits<std::int64_t>::max(),
+            fmt::format("--{} can't be negative", option));
+    require(!contains(about_.of_data, option) || value.defaulted() || !values["data"].defaulted(),
+            fmt::format("--{} needs --data DIR", option));
+  }
 }
+
+// Which verbs take an option; none: all do.
+std::vector<std::string> Program::takers(const std::string& option) const {
+  for (const auto& [verbs, options] : about_.only)
+    if (contains(options, option)) return verbs;
+  static const std::vector<std::string> of_training{"epochs", "patience",   "minutes",
+                                                    "resume", "save-every", "log"};
+  if (contains(of_training, option)) return {"train"};
+  if (option == "data") return {"train", "eval"};
+  if (used_.find_nothrow(option, /*approx=*/false) != nullptr) {
+    std::vector<std::string> others = about_.verbs;
+    std::erase(others, "train");
+    return others;
+  }
+  return {};
+}
+
+// Options that the same verbs take stand together.
+void Program::print_help() const {
+  po::options_description all;
+  for (const auto& [what, options] : {std::pair{"What is learnt (kept with the model)", &learnt_},
+                                      {"How it runs", &run_},
+                                      {"Use", &used_}}) {
+    std::map<std::vector<std::string>, po::options_description> groups;
+    for (const auto& option : options->options()) {
+      const std::vector<std::string> verbs = takers(option->long_name());
+      const std::string who = verbs.empty() ? "" : fmt::format(", only {}", fmt::join(verbs, ", "));
+      groups.try_emplace(verbs, what + who).first->second.add(option);
+    }
+    for (const auto& [verbs, group] : groups) all.add(group);
+  }
+  std::cout << about_.purpose << all;
+}
+
+bool Program::is_place(const std::string& option) const { return contains(about_.places, option); }
 
 void Program::check() const {
   const Recipe& r = recipe();
@@ -261,6 +309,28 @@ double total_loss(std::vector<std::int64_t> lengths, const Step& sum) {
     total += tape.value(sum(tape, batches.at(n)));
   }
   return total;
+}
+
+std::string joined(const std::vector<std::string>& lines) { return boost::join(lines, "\n"); }
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  boost::split(lines, text, [](char c) { return c == '\n'; });
+  return lines;
+}
+
+spool::WordVocabulary kept_words(Program& program, const std::string& name,
+                                 const std::vector<std::vector<std::string>>& texts, int min_count) {
+  const bool uses = texts.empty() && !program.trains();
+  spool::WordVocabulary words =
+      uses ? spool::WordVocabulary(program.fact(name)) : spool::WordVocabulary(texts, min_count);
+  program.fact(name, words.text());
+  return words;
+}
+
+void check_finite(const spool::Tensor& scores) {
+  if (!std::ranges::all_of(scores.doubles(), [](double s) { return std::isfinite(s); }))
+    throw spool::TapeError("the model gives scores that are not finite; train it anew with a lower --lr");
 }
 
 std::vector<std::filesystem::path> files_in(const std::string& folder, const std::string& extension) {

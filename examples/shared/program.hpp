@@ -31,6 +31,7 @@ inline void require(bool holds, const std::string& what) {
 /// UsageError unless the value is one of those.
 void require_one_of(const std::string& option, const std::string& value,
                     const std::vector<std::string>& choices);
+void require_between(const std::string& option, std::int64_t value, std::int64_t low, std::int64_t high);
 /// The numbers of "0.9,0.05,0.05"; none for an empty text. UsageError, which shows the example, for others.
 std::vector<double> numbers_of(const std::string& option, const std::string& text,
                                const std::string& example);
@@ -51,6 +52,14 @@ struct About {
   std::int64_t epochs = 10;
   Recipe recipe = {};                           ///< the defaults
   std::vector<std::string> without_model = {};  ///< verbs beside "train" that need none
+  std::vector<std::string> with_words = {};     ///< verbs that words may follow
+  std::vector<std::string> of_data = {};        ///< learnt options that mean nothing without --data
+  /// Options that only some verbs take, and which those are; no verbs: all do. Where nothing stands here,
+  /// only train and eval take --data, only train what says how far it goes, and train takes none of used().
+  struct Only {
+    std::vector<std::string> verbs, options;
+  };
+  std::vector<Only> only = {};
   /// Learnt options that say where something is, from anywhere: it may be elsewhere when the model is used,
   /// and a fact tells whether it is the same.
   std::vector<std::string> places = {};
@@ -75,7 +84,8 @@ class Program {
   po::options_description_easy_init used() { return used_.add_options(); }
 
   /// The command line is read, what the model keeps is filled in, and the body is run. Gives the exit code:
-  /// the body's; 2 for a UsageError, 1 for other errors, each told on one line; 0 after --help.
+  /// the body's; 2 for a UsageError (such as an option that the verb doesn't take), 1 for other errors, each
+  /// told on one line; 0 after --help.
   int run(int argc, char** argv, const std::function<int()>& body);
 
   const std::string& verb() const { return verb_; }
@@ -106,14 +116,16 @@ class Program {
 
  private:
   void parse(int argc, char** argv);
+  void parse_verb(const po::variables_map& values);
+  void print_help() const;
+  std::vector<std::string> takers(const std::string& option) const;
   void parse_kept(const po::options_description& all, po::variables_map& values);
   void check() const;
   bool is_place(const std::string& option) const;
   spool::ModelDescription description() const;
 
   About about_;
-  po::options_description learnt_{"What is learnt (kept with the model)"}, run_{"How far, and where to"},
-      used_{"Use"};
+  po::options_description learnt_, run_, used_;
   std::string verb_, data_, directory_, log_;
   std::vector<std::string> words_;
   std::uint64_t seed_ = 1;
@@ -131,6 +143,26 @@ void fit_quietly(const spool::Params& params, std::vector<std::int64_t> lengths,
 
 /// The sum over all examples of what `sum` gives for some of them.
 double total_loss(std::vector<std::int64_t> lengths, const Step& sum);
+
+/// Of all there are (a vector or span), those at the chosen positions.
+template <class All>
+auto pick(const All& all, std::span<const std::size_t> chosen) {
+  std::vector<typename All::value_type> some;
+  for (const std::size_t i : chosen) some.push_back(all[i]);
+  return some;
+}
+
+/// Texts without line breaks as one fact of a model, one a line, and back.
+std::string joined(const std::vector<std::string>& lines);
+std::vector<std::string> lines_of(const std::string& text);
+
+/// The vocabulary of the training part's texts, a fact of this name; without texts, when the model is used,
+/// the one that it keeps.
+spool::WordVocabulary kept_words(Program& program, const std::string& name,
+                                 const std::vector<std::vector<std::string>>& texts, int min_count);
+
+/// TapeError where a model gives what is no finite number.
+void check_finite(const spool::Tensor& scores);
 
 /// The files of a folder that end so, sorted. FileError when there are none.
 std::vector<std::filesystem::path> files_in(const std::string& folder, const std::string& extension);

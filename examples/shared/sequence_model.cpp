@@ -74,6 +74,14 @@ spool::Params SequenceModel::parameters() const {
   return all;
 }
 
+spool::Stepper<spool::Vars> SequenceModel::stepper() const {
+  const spool::Shape one = table_ ? spool::Shape{1, 1} : spool::Shape{1, 1, options_.width};
+  return {one, layers_.zero_state(1), [&](Var x, const spool::Vars& state) {
+            const auto [ys, next] = layers_(table_ ? (*table_)(x) : x, state, {.training = false});
+            return std::pair(head_(ys), next);
+          }};
+}
+
 double loss_of_pairs(const std::vector<std::vector<int>>& train, const std::vector<std::vector<int>>& test,
                      int V) {
   std::map<std::pair<int, int>, double> pairs;

@@ -43,6 +43,10 @@ class SequenceModel {
   spool::Var operator()(spool::Var xs, spool::Var lengths, bool training) const;
   spool::Params parameters() const;
 
+  /// One step at a time, without pooling and in one direction: a symbol [1,1] or a row [1,1,D] to scores
+  /// [1,1,C].
+  spool::Stepper<spool::Vars> stepper() const;
+
  private:
   spool::Var pooled(const AnyRecurrent::Output& out, spool::Var lengths) const;
 

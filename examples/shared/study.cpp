@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <utility>
 
 namespace examples {
@@ -116,7 +117,7 @@ int Study::train() {
   Var total = tape_.constant(0);
   for (const auto& l : learners_) total = total + l->loss / l->task.naive;
   std::vector<Series> all(learners_.size());
-  if (options.resume) all = curves();
+  if (options.resume && std::filesystem::exists(program_.file("curves.csv"))) all = curves();
   for (std::size_t k = 0; k < all.size(); ++k) all[k].name = learners_[k]->name;
   double updates = 0;
   const auto step = [&](Tape&, std::uint64_t n) {

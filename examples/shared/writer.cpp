@@ -4,13 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
+#include <utility>
 
 namespace examples {
 
 namespace {
 
-using spool::Tape, spool::Var;
+using spool::Tape, spool::Tensor, spool::Var;
 using Words = spool::WordVocabulary;
 using Ids = std::vector<std::vector<int>>;
 
@@ -33,7 +35,7 @@ WriterOptions checked(const WriterOptions& o, const WriterSizes& sizes) {
 
 std::vector<Tokens> texts_of(const Texts& texts, std::span<const std::size_t> part) {
   std::vector<Tokens> all;
-  for (const std::size_t i : part) all.insert(all.end(), texts[i].begin(), texts[i].end());
+  for (const auto& some : pick(texts, part)) all.insert(all.end(), some.begin(), some.end());
   return all;
 }
 
@@ -46,13 +48,20 @@ int kept_longest(Program& program, const Texts& texts, std::span<const std::size
   return std::stoi(kept);
 }
 
-}  // namespace
-
-Words kept_words(Program& program, const std::string& name, const std::vector<Tokens>& texts, int min_count) {
-  Words words = program.trains() ? Words(texts, min_count) : Words(program.fact(name));
-  program.fact(name, words.text());
-  return words;
+// The same step, but <unknown> and <begin> are never written.
+spool::DecodeStep known_words(spool::DecodeStep step) {
+  return [step = std::move(step), scores = Tensor()](std::span<const int> tokens,
+                                                     std::span<const int> parents) mutable -> const Tensor& {
+    scores = step(tokens, parents);
+    const auto V = static_cast<std::size_t>(scores.shape()[1]);
+    for (std::size_t row = 0; row < scores.size(); row += V)
+      for (const int never : {Words::unknown, Words::begin})
+        scores.set(row + static_cast<std::size_t>(never), -std::numeric_limits<double>::infinity());
+    return scores;
+  };
 }
+
+}  // namespace
 
 WriterOptions::WriterOptions(Program& program) {
   auto learnt = program.learnt();
@@ -97,8 +106,7 @@ struct Writer::Pairs {
   // `teacher`: the probability of reading the true token.
   Var loss(const Writer& writer, const Read& read, Tape& tape, std::span<const std::size_t> chosen,
            bool training, double teacher, spool::Reduction reduction) const {
-    std::vector<std::size_t> about;
-    for (const std::size_t i : chosen) about.push_back(positions[i]);
+    const std::vector<std::size_t> about = pick(positions, chosen);
     const auto in = spool::pad(inputs, chosen, {.value = Words::end});
     const auto out = spool::pad(outputs, chosen, {.value = -100});  // which cross_entropy leaves out
     spool::Seq2SeqCall call{.training = training};
@@ -151,12 +159,12 @@ std::vector<Tokens> Writer::write(std::span<const std::size_t> positions,
   const spool::LengthBatches batches(std::move(order), {.size = 32, .shuffle = false});
   std::vector<Tokens> all(positions.size());
   for (std::uint64_t n = 0; n < batches.size(); ++n) {
-    std::vector<std::size_t> about;
-    for (const std::size_t i : batches.at(n)) about.push_back(positions[i]);
+    const std::vector<std::size_t> about = pick(positions, batches.at(n));
     Tape tape;
-    const auto found = spool::decode_beam(decoder_.stepper(read(tape, about, false), beam), std::ssize(about),
-                                          {.begin = Words::begin, .end = Words::end, .max_length = longest_},
-                                          {.width = beam, .length_penalty = options_.length_penalty});
+    const auto found =
+        spool::decode_beam(known_words(decoder_.stepper(read(tape, about, false), beam)), std::ssize(about),
+                           {.begin = Words::begin, .end = Words::end, .max_length = longest_},
+                           {.width = beam, .length_penalty = options_.length_penalty});
     for (std::size_t i = 0; i < about.size(); ++i)
       all[batches.at(n)[i]] = words_.decode(found[i].front().tokens);
   }

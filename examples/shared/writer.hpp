@@ -19,10 +19,6 @@ using Tokens = std::vector<std::string>;
 /// What may be written about each example: one text, or several that are as right.
 using Texts = std::vector<std::vector<Tokens>>;
 
-/// The vocabulary that the model keeps under this name; when training, that of these texts.
-spool::WordVocabulary kept_words(Program& program, const std::string& name, const std::vector<Tokens>& texts,
-                                 int min_count);
-
 /// --attention, --scheduled, --min-count; --beam and --length-penalty.
 struct WriterOptions {
   explicit WriterOptions(Program& program);

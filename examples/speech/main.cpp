@@ -11,9 +11,7 @@
 namespace {
 
 using namespace examples;
-using spool::Tape;
-using spool::Tensor;
-using spool::Var;
+using spool::Tape, spool::Tensor, spool::Var;
 using Chosen = std::span<const std::size_t>;
 
 constexpr const char* purpose =
@@ -152,7 +150,7 @@ Var loss_of(Tape& tape, const SeriesScores& model, const Speech& all, Chosen cho
 }
 
 std::vector<int> hear(Tape& tape, const SeriesScores& model, const Tensor& frames) {
-  const auto x = spool::pad(std::vector{frames}, std::vector<std::size_t>{0}, {.multiple_of = 16});
+  const auto x = spool::pad(std::vector{frames}, {.multiple_of = 16});
   tape.clear();
   return spool::ctc_greedy_decode(tape.read(model(tape, x, /*training=*/false)), x.lengths, blank)[0];
 }
@@ -211,7 +209,7 @@ int recognize(const Program& program, const std::string& task) {
   if (!strings)
     return print_likeliest(program, [&](Tape& tape, const std::string& path) {
       const std::vector rows{features_of(read_speech(path))};
-      return model(tape, spool::pad(rows, std::vector<std::size_t>{0}), /*training=*/false);
+      return model(tape, spool::pad(rows), /*training=*/false);
     });
   require(!program.words().empty(), "recognize: which files?");
   Tape tape;
@@ -224,11 +222,13 @@ int recognize(const Program& program, const std::string& task) {
 
 int main(int argc, char** argv) {
   std::string task;
+  const Recipe recipe{.hidden = 64, .layers = 2, .embed = 0, .batch = 16, .dropout = 0.3};
   Program program({.name = "speech",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "recognize"},
                    .epochs = 30,
-                   .recipe = {.hidden = 64, .layers = 2, .embed = 0, .batch = 16, .dropout = 0.3}});
+                   .recipe = recipe,
+                   .with_words = {"recognize"}});
   program.learnt()("task", po::value(&task)->default_value("digits"), "digits, strings or vowels");
   return program.run(argc, argv, [&] {
     require_one_of("task", task, {"digits", "strings", "vowels"});

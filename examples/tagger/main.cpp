@@ -81,8 +81,9 @@ constexpr spool::PadOptions fewer_shapes{.value = 0, .multiple_of = 4};  // and 
 // word is in the layers that read sentences.
 class Tagger {
  public:
-  Tagger(const spool::Init& init, const Recipe& r, std::int64_t letters, const std::string& words, Texts tags)
-      : vocabulary_(words),
+  Tagger(const spool::Init& init, const Recipe& r, std::int64_t letters, spool::WordVocabulary words,
+         Texts tags)
+      : vocabulary_(std::move(words)),
         table_(init.named("words"), vocabulary_.size(), r.embed),
         letters_(init.named("letters"), 256, letters),
         spelling_(init.named("spelling"),
@@ -95,8 +96,7 @@ class Tagger {
 
   // Scores [T,B,tags] of the chosen sentences.
   Var operator()(Tape& tape, const Sentences& all, std::span<const std::size_t> chosen, bool training) const {
-    Sentences sentences;
-    for (const std::size_t i : chosen) sentences.push_back(all[i]);
+    const Sentences sentences = pick(all, chosen);
     const spool::WordVocabulary here(sentences);
     std::vector<std::vector<int>> places;
     for (const Texts& words : sentences) places.push_back(here.encode(words));
@@ -224,11 +224,13 @@ int tag(const Texts& texts, const Tagger& model) {
 
 int main(int argc, char** argv) {
   std::int64_t letters = 0;
+  const Recipe recipe{.hidden = 96, .embed = 64, .dropout = 0.3};
   Program program({.name = "tagger",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "tag"},
                    .epochs = 6,
-                   .recipe = {.hidden = 96, .embed = 64, .dropout = 0.3}});
+                   .recipe = recipe,
+                   .with_words = {"tag"}});
   program.learnt()("letters", po::value(&letters)->default_value(32),
                    "units that read a word, in each direction");
 
@@ -237,11 +239,9 @@ int main(int argc, char** argv) {
     const bool uses = program.verb() == "tag";
     const Corpus corpus =
         uses ? Corpus{{}, {}, {}, lines_of(program.fact("tags"))} : read_corpus(program.data());
-    const std::string vocabulary =
-        uses ? program.fact("vocabulary") : spool::WordVocabulary(corpus.train.words, /*min_count=*/2).text();
     program.fact("tags", joined(corpus.tags));
-    program.fact("vocabulary", vocabulary);
-    const Tagger model(program.init(), program.recipe(), letters, vocabulary, corpus.tags);
+    const Tagger model(program.init(), program.recipe(), letters,
+                       kept_words(program, "vocabulary", corpus.train.words, /*min_count=*/2), corpus.tags);
     if (program.trains()) return train(program, corpus, model);
     program.restore(model.parameters());
     return uses ? tag(program.words(), model) : report(program, corpus, model);

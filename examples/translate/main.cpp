@@ -105,10 +105,8 @@ Task read_task(const std::string& directory, const std::string& name) {
     const std::string file = name == "phonemes"  ? "/seq2seq_cmudict/cmudict.dict.gz"
                              : name == "eng-fra" ? "/translation_tatoeba/eng-fra.5000.txt.gz"
                                                  : "/translation_tatoeba/cmn-eng.txt.gz";
-    std::vector<std::string> lines;
-    const std::string text = boost::trim_right_copy(spool::read_text(directory + file));
-    boost::split(lines, text, [](char c) { return c == '\n'; });
-    for (const std::string& line : lines)
+    for (const std::string& line :
+         examples::lines_of(boost::trim_right_copy(spool::read_text(directory + file))))
       name == "phonemes" ? add_word(task, line) : add_sentence(task, name, line);
   }
   task.split = spool::random_split(task.sources.size(), {0.9, 0.04, 0.06}, /*seed=*/1);
@@ -118,7 +116,7 @@ Task read_task(const std::string& directory, const std::string& name) {
 struct Model {
   Model(Program& program, const WriterOptions& options, const Task& task)
       : recipe(program.recipe()),
-        from(examples::kept_words(program, "sources", chosen(task.sources, task.split.train),
+        from(examples::kept_words(program, "sources", examples::pick(task.sources, task.split.train),
                                   options.min_count)),
         table(program.init().named("source"), from.size(), recipe.embed),
         encoder(program.init().named("encoder"), {.cell = recipe.cell,
@@ -130,12 +128,6 @@ struct Model {
         writer(program, options, task.targets, task.split.train,
                {2 * recipe.hidden, 2 * recipe.hidden, 2 * recipe.hidden}) {}
   spool::Params parameters() const { return spool::parameters(table, encoder, writer); }
-
-  static std::vector<Tokens> chosen(const std::vector<Tokens>& all, std::span<const std::size_t> part) {
-    std::vector<Tokens> some;
-    for (const std::size_t i : part) some.push_back(all[i]);
-    return some;
-  }
 
   Writer::Read reader(const std::vector<Tokens>& sources) const {
     Ids all;
@@ -218,11 +210,13 @@ int translate(Program& program, const WriterOptions& options, const std::string&
 }  // namespace
 
 int main(int argc, char** argv) {
+  const examples::Recipe recipe{.cell = "lstm", .hidden = 64, .embed = 32, .batch = 32, .dropout = 0.1};
   Program program({.name = "translate",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "translate"},
                    .epochs = 8,
-                   .recipe = {.cell = "lstm", .hidden = 64, .embed = 32, .batch = 32, .dropout = 0.1}});
+                   .recipe = recipe,
+                   .with_words = {"translate"}});
   std::string name;
   program.learnt()("task", examples::po::value(&name)->default_value("dates"),
                    "dates, phonemes, eng-fra or cmn-eng");

@@ -108,8 +108,8 @@ std::vector<std::vector<std::string>> phrases(const spool::WordTree& tree) {
 // Trees are recorded node by node; it is the planner that finds what can be computed together.
 class TreeLstm {
  public:
-  TreeLstm(const spool::Init& init, const Recipe& r, std::string_view words)
-      : words_(words),
+  TreeLstm(const spool::Init& init, const Recipe& r, spool::WordVocabulary words)
+      : words_(std::move(words)),
         dropout_(r.dropout),
         table_(init.named("words"), words_.size(), r.embed),
         leaf_(init.named("leaf"), r.embed, 3 * r.hidden),
@@ -152,13 +152,10 @@ class TreeLstm {
   spool::Linear leaf_, join_, head_;
 };
 
-// The words that stand in training sentences twice or more; the model keeps them.
-std::string vocabulary(Program& program, const Trees& trees) {
+std::vector<std::vector<std::string>> sentences_of(const Trees& trees) {
   std::vector<std::vector<std::string>> words;
-  for (const std::size_t i : trees.roots.split.train) words.push_back(trees.all[i].tree.words);
-  const std::string text = spool::WordVocabulary(words, /*min_count=*/2).text();
-  program.fact("words", text);
-  return text;
+  for (const Example& e : trees.all) words.push_back(e.tree.words);
+  return words;
 }
 
 // Learns the mean over all phrases that have a class; the accuracy of roots decides which epoch is best.
@@ -179,8 +176,7 @@ int train(const Program& program, const Trees& trees, const TreeLstm& model, con
 
 // Logistic regression on the words of sentences; and on those of all phrases that the Tree-LSTM learns from.
 void evaluate(const Program& program, const Trees& trees, const Scores& roots) {
-  std::vector<std::vector<std::string>> words;
-  for (const Example& e : trees.all) words.push_back(e.tree.words);
+  std::vector<std::vector<std::string>> words = sentences_of(trees);
   const Bags sentences(words, trees.roots);
   Classes more = trees.roots;
   std::set<std::vector<std::string>> seen;
@@ -224,13 +220,15 @@ int main(int argc, char** argv) {
                    .purpose = purpose,
                    .verbs = {"train", "eval", "show"},
                    .epochs = 8,
-                   .recipe = recipe});
+                   .recipe = recipe,
+                   .with_words = {"show"}});
   return program.run(argc, argv, [&] {
     const bool shows = program.verb() == "show";
     require(!shows || !program.words().empty(), "show: say a tree, such as \"((not very) good)\"");
     const Trees trees = shows ? Trees{} : read_trees(program.data());
     const TreeLstm model({.seed = program.seed(), .scheme = spool::Scheme::keras}, program.recipe(),
-                         program.trains() ? vocabulary(program, trees) : program.fact("words"));
+                         kept_words(program, "words", pick(sentences_of(trees), trees.roots.split.train),
+                                    /*min_count=*/2));
     const Scores roots = [&](Tape& tape, Chosen chosen, bool training) {
       spool::Vars scores;
       for (const std::size_t i : chosen)

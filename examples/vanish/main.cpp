@@ -144,7 +144,10 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "answer", "gradients", "clipping"},
                    .epochs = 20,
                    .recipe = recipe,
-                   .without_model = {"gradients", "clipping"}});
+                   .without_model = {"gradients", "clipping"},
+                   .only = {{{"train", "eval", "answer"}, {"task", "layers", "batch", "lr", "start"}},
+                            {{"train", "eval", "answer", "gradients"}, {"hidden", "length"}},
+                            {{}, {"data"}}}});  // which has an answer of its own
   auto learnt = program.learnt();
   learnt("task", po::value(&task)->default_value("adding"), "adding or copy");
   learnt("length", po::value(&longest)->default_value(400), "T; a half and a quarter of it are learnt too");
@@ -154,6 +157,8 @@ int main(int argc, char** argv) {
     require_one_of("start", start, {"torch", "keras", "wide", "chrono"});
     require(program.data().empty(), "sequences are made here; leave out --data");
     require(longest >= 16, fmt::format("--length must be at least 16, not {}", longest));
+    if (program.verb() == "gradients" || program.verb() == "clipping")
+      std::filesystem::create_directories(program.file(""));
     if (program.verb() == "gradients") return gradients(program, longest);
     if (program.verb() == "clipping") return clipping(program);
     Study study(program);

@@ -201,8 +201,7 @@ int classify(const Program& program, const std::string& task) {
   program.restore(model.parameters());
   return print_likeliest(program, [&](Tape& tape, const std::string& path) {
     const std::vector seen{read_frames(task, path)};
-    const Var scores =
-        spool::select(model(tape, spool::pad(seen, std::vector<std::size_t>{0}), /*training=*/false), 1, 0);
+    const Var scores = spool::select(model(tape, spool::pad(seen), /*training=*/false), 1, 0);
     const Tensor probabilities = tape.read(spool::transpose(spool::softmax(scores)));
     spool::write_file(program.file("frames.svg"), picture(seen[0], probabilities, names));
     return spool::slice(scores, 0, scores.shape()[0] - 1, scores.shape()[0]);
@@ -220,11 +219,13 @@ void write_example(const Program& program, const std::string& task, const Tensor
 
 int main(int argc, char** argv) {
   std::string task;
+  const Recipe recipe{.hidden = 96, .embed = 0};
   Program program({.name = "video",
                    .purpose = purpose,
                    .verbs = {"train", "eval", "classify"},
                    .epochs = 15,
-                   .recipe = {.hidden = 96, .embed = 0}});
+                   .recipe = recipe,
+                   .with_words = {"classify"}});
   program.learnt()("task", po::value(&task)->default_value("gestures"), "gestures, moving or rows");
   return program.run(argc, argv, [&] {
     require_one_of("task", task, {"gestures", "moving", "rows"});
