@@ -1,6 +1,6 @@
 // char_lm: learns a text character by character with an RNN, LSTM or GRU, and writes more of it.
 #include "../shared/language_model.hpp"
-#include "../shared/sequence_model.hpp"
+#include "../shared/ngrams.hpp"
 #include "embedded_text.hpp"
 
 #include <fmt/format.h>
@@ -20,7 +20,7 @@ constexpr const char* purpose =
 
   char_lm train  [options]    learn, and keep the model in --model
   char_lm sample [options]    write text
-  char_lm eval   [options]    the loss on the validation and test parts, beside pairs of characters
+  char_lm eval   [options]    the loss on the validation and test parts, beside n-grams
 
 It learns Spool's own source and docs, with --text FILE another text, and with --data DIR --voice NAME one of
 DIR: shakespeare (tinyshakespeare), warpeace, latex (latex_stacks). What it wrote while it learnt, after
@@ -177,13 +177,14 @@ template <class R>
 int eval(const Program& program, const Corpus& corpus, const LanguageModel<R>& model) {
   program.restore(model.parameters());
   std::vector<std::string> heads{"nats per character"};
-  Row learnt{program.recipe().cell, {}}, counted{"pairs of characters", {}};
-  const auto line = [](std::span<const int> ids) { return std::vector<int>(ids.begin(), ids.end()); };
+  Row learnt{program.recipe().cell, {}}, counted{"n-grams", {}};
+  const auto lines = [](std::span<const int> ids) { return NGrams::Lines{{ids.begin(), ids.end()}}; };
+  const NGrams ngrams(lines(corpus.parts.train), corpus.vocabulary.size());
+  const int order = ngrams.best_order(lines(corpus.parts.validation));
   const auto add = [&](const char* head, std::span<const int> ids, const spool::TextBatches& batches) {
     heads.emplace_back(head);
     learnt.values.push_back(evaluate(model, batches));
-    counted.values.push_back(
-        loss_of_pairs({line(corpus.parts.train)}, {line(ids)}, corpus.vocabulary.size()));
+    counted.values.push_back(ngrams.loss(lines(ids), order));
   };
   add("validation loss", corpus.parts.validation, corpus.validation);
   if (corpus.test) add("test loss", corpus.parts.test, *corpus.test);

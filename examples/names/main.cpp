@@ -1,6 +1,7 @@
 // names: writes names that nobody has (generate), and tells where a name comes from (classify).
 #include "../shared/classify.hpp"
 #include "../shared/language_model.hpp"
+#include "../shared/ngrams.hpp"
 #include "../shared/sequence_model.hpp"
 
 #include <fmt/format.h>
@@ -149,9 +150,10 @@ int generate(Program& program, const Names& names) {
         },
         [&] { return evaluate(model, validation); }, {.loss_unit = "nats per character"});
   program.restore(model.parameters());
+  const NGrams ngrams(train, V);
   print_table({fmt::format("{} test names", test.size()), "nats per character"},
               {{program.recipe().cell, {evaluate(model, test)}},
-               {"pairs of characters", {loss_of_pairs(train, test, V)}}});
+               {"n-grams", {ngrams.loss(test, ngrams.best_order(validation))}}});
   return 0;
 }
 

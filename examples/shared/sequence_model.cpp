@@ -1,8 +1,5 @@
 #include "sequence_model.hpp"
 
-#include <cmath>
-#include <map>
-
 namespace examples {
 
 using spool::Tape;
@@ -80,19 +77,6 @@ spool::Stepper<spool::Vars> SequenceModel::stepper() const {
             const auto [ys, next] = layers_(table_ ? (*table_)(x) : x, state, {.training = false});
             return std::pair(head_(ys), next);
           }};
-}
-
-double loss_of_pairs(const std::vector<std::vector<int>>& train, const std::vector<std::vector<int>>& test,
-                     int V) {
-  std::map<std::pair<int, int>, double> pairs;
-  std::map<int, double> firsts;
-  double total = 0, characters = 0;
-  for (const auto& line : train)
-    for (std::size_t t = 1; t < line.size(); ++t) ++pairs[{line[t - 1], line[t]}], ++firsts[line[t - 1]];
-  for (const auto& line : test)
-    for (std::size_t t = 1; t < line.size(); ++t, ++characters)
-      total -= std::log((pairs[{line[t - 1], line[t]}] + 1) / (firsts[line[t - 1]] + V));
-  return total / characters;
 }
 
 }  // namespace examples

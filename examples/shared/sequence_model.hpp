@@ -57,9 +57,4 @@ class SequenceModel {
   spool::Linear head_;
 };
 
-/// Nats by symbol 0..V-1 that counts of pairs in the training lines give those of the test lines, each pair
-/// counted once more: a baseline. The first symbol of a line is given.
-double loss_of_pairs(const std::vector<std::vector<int>>& train, const std::vector<std::vector<int>>& test,
-                     int V);
-
 }  // namespace examples

@@ -1,12 +1,13 @@
-// What the example programs reckon with beside networks: linear regression, windows of a series, the loss
-// that pairs of symbols give, and lists of numbers on the command line.
+// What the example programs reckon with beside networks: linear regression, windows of a series, n-grams, and
+// lists of numbers on the command line.
 #include <spool/spool.hpp>
 
 #include <cmath>
 #include <limits>
 
 #include "../../examples/shared/least_squares.hpp"
-#include "../../examples/shared/sequence_model.hpp"
+#include "../../examples/shared/ngrams.hpp"
+#include "../../examples/shared/program.hpp"
 #include "../../examples/shared/windows.hpp"
 #include "../catch.hpp"
 #include "../error_text.hpp"
@@ -160,11 +161,55 @@ TEST_CASE("a series without windows is refused") {
   CHECK(windows_error(series, {.seen = 8, .ahead = 3, .logs = true}) == "x.csv: -1 has no logarithm");
 }
 
-TEST_CASE("pairs of symbols give the loss worked by hand") {
-  // After 0 came 1 twice, after 1 came 0 once; three symbols, and each pair counts once more.
-  const std::vector<std::vector<int>> train{{0, 1, 0, 1}, {2}, {}};
-  CHECK(loss_of_pairs(train, {{0, 1, 2}}, 3) == Approx(-(std::log(3.0 / 5) + std::log(1.0 / 4)) / 2));
-  CHECK(loss_of_pairs(train, {{2, 2}, {1}}, 3) == Approx(std::log(3.0)));  // nothing was seen after 2
+TEST_CASE("n-grams: the probabilities worked by hand") {
+  // Counted: 1, 0, 1 of the first line, and 2 of the second, whose first symbols are given; after 0 came 1
+  // twice, after 1 came 0 once, after 2 came 2 once.
+  const NGrams::Lines lines{{0, 1, 0, 1}, {2, 2}, {}};
+  const NGrams ngrams(lines, 4);
+  const std::vector<int> none, zero{0}, three{3}, one_zero{1, 0};
+  const double p1 = (2 + 3 * 0.25) / (4 + 3);  // of 1, whatever was before: two of four, three kinds
+  CHECK(ngrams.probability(none, 1, 6) == Approx(p1));
+  CHECK(ngrams.probability(zero, 1, 1) == Approx(p1));
+  CHECK(ngrams.probability(three, 1, 2) == Approx(p1));  // nothing was seen after 3
+  const double p2 = (2 + 1 * p1) / (2 + 1);
+  CHECK(ngrams.probability(zero, 1, 2) == Approx(p2));
+  CHECK(ngrams.probability(one_zero, 1, 3) == Approx((1 + 1 * p2) / (1 + 1)));
+  CHECK(ngrams.loss({{0, 1}, {3}, {3, 1}}, 2) == Approx(-(std::log(p2) + std::log(p1)) / 2));
+}
+
+TEST_CASE("n-grams: the probabilities of all symbols add up to 1") {
+  spool::Philox random(7);
+  NGrams::Lines lines(20);
+  for (auto& line : lines)
+    for (int n = 0; n < 30; ++n) line.push_back(static_cast<int>(random.below(5)));
+  const NGrams ngrams(lines, 6);  // the last one never comes
+  for (int order = 1; order <= 6; ++order)
+    for (const auto& line : lines) {
+      double sum = 0;
+      for (int symbol = 0; symbol < 6; ++symbol) sum += ngrams.probability(line, symbol, order);
+      CHECK(sum == Approx(1));
+    }
+}
+
+TEST_CASE("n-grams: the best order is that of what made the text") {
+  spool::Philox random(8);
+  const auto line = [&](int length) {  // a symbol is the sum of the two before it, but for one in ten
+    std::vector<int> all{1, 2};
+    while (std::ssize(all) < length)
+      all.push_back(random.below(10) == 0 ? static_cast<int>(random.below(10))
+                                          : (all.end()[-1] + all.end()[-2]) % 10);
+    return all;
+  };
+  const NGrams ngrams({line(20000)}, 10);
+  CHECK(ngrams.best_order({line(2000)}) == 3);
+}
+
+TEST_CASE("n-grams: only as many orders as fit into 64 bits") {
+  const NGrams::Lines lines{{0, 1 << 30, 5, 1 << 30, 5}};
+  const NGrams ngrams(lines, (1 << 30) + 1);
+  CHECK(ngrams.best_order(lines) <= 2);
+  CHECK(ngrams.probability(std::vector<int>{5}, 1 << 30, 6) ==
+        ngrams.probability(std::vector<int>{5}, 1 << 30, 2));
 }
 
 TEST_CASE("numbers stand on a command line with commas between them") {
