@@ -17,11 +17,11 @@ using namespace examples;
 using spool::Tape, spool::Tensor, spool::Var;
 
 constexpr const char* purpose =
-    R"(Forecasts of a series, many steps ahead: for each step a middle value, and an interval for four values of five.
+    R"(Forecasts of a series, many steps ahead: for each step the median, and an interval for four values of five.
 
   forecast train --set sunspots [options]    learn, and keep the model in --model
   forecast eval [options]                    its errors on the last fifth of the series, beside simple forecasts
-  forecast forecast [options]                the last steps of the series, as a table and as a picture
+  forecast forecast [options]                the steps after its end, as a table and as a picture
 
 With --data DIR the series are those of DIR/timeseries: etth1, sp500, airline, sunspots.
 
@@ -126,8 +126,8 @@ Forecast with_intervals(const Windows& windows, const Forecast& points) {
   };
 }
 
-// In the units of the file: the mean absolute error of the middle, the mean quantile loss, and the share of
-// values within the interval.
+// In the units of the file: the mean absolute error of the median, the mean quantile loss, and the coverage
+// of the interval.
 std::vector<double> judged(const Windows& windows, const Windows::Starts& part, const Forecast& forecast) {
   const Tensor q = forecast(part), came = windows.future(part);
   std::vector<double> sums(3);
@@ -144,26 +144,27 @@ std::vector<double> judged(const Windows& windows, const Windows::Starts& part, 
   return sums;
 }
 
-// The last window of the series as a picture: what was seen, what came, and the forecast. Gives the table of
-// it.
-std::vector<Row> draw_last(const Windows& windows, const Forecast& forecast, const std::string& file) {
-  const Windows::Starts last{windows.test.back()};
-  const Tensor q = forecast(last), all = windows.steps(last, 0, windows.seen + windows.ahead);
+// A window as a picture: what was seen, what came as far as the series goes, and the forecast. Gives the
+// quantiles of each step ahead.
+std::vector<Row> draw(const Windows& windows, const Forecast& forecast, std::size_t start,
+                      const std::string& file) {
+  const Windows::Starts window{start};
+  const std::size_t known = std::min(windows.seen + windows.ahead, windows.series.size() - start);
+  const Tensor q = forecast(window), all = windows.steps(window, 0, known);
   std::vector<spool::Series> lines{
-      {.name = "what came"}, {.name = "10 %"}, {.name = "middle"}, {.name = "90 %"}};
+      {.name = "the series"}, {.name = "10 %"}, {.name = "median"}, {.name = "90 %"}};
   std::vector<Row> rows;
-  for (std::size_t t = 0; t < all.size(); ++t) {
+  for (std::size_t t = 0; t < windows.seen + windows.ahead; ++t) {
     const double step = static_cast<double>(t) - static_cast<double>(windows.seen) + 1;
-    std::vector<double> values{windows.original(last[0], all.at(t))};
-    for (std::size_t k = 0; k < Q && t >= windows.seen; ++k)
-      values.push_back(windows.original(last[0], q.at((t - windows.seen) * Q + k)));
-    for (std::size_t k = 0; k < values.size(); ++k) {
-      lines[k].x.push_back(step);
-      lines[k].y.push_back(values[k]);
-    }
-    if (t >= windows.seen) rows.push_back({fmt::format("{}", step), values});
+    const auto add = [&](spool::Series& line, double x) {
+      line.x.push_back(step), line.y.push_back(windows.original(start, x));
+    };
+    if (t < known) add(lines[0], all.at(t));
+    if (t < windows.seen) continue;
+    for (std::size_t k = 0; k < Q; ++k) add(lines[k + 1], q.at((t - windows.seen) * Q + k));
+    rows.push_back({fmt::format("{}", step), {lines[1].y.back(), lines[2].y.back(), lines[3].y.back()}});
   }
-  spool::write_file(file, spool::line_chart(lines, {.title = "The last steps, and what was forecast of them",
+  spool::write_file(file, spool::line_chart(lines, {.title = "The series, and what was forecast of it",
                                                     .x_label = "steps after the last one seen"}));
   return rows;
 }
@@ -185,21 +186,23 @@ int run(const Program& program, const Windows& windows, std::size_t period) {
         },
         [&] { return judged(windows, windows.validation, forecast)[1]; });
   program.restore(model.parameters());
-  const std::vector<Row> last = draw_last(windows, forecast, program.file("forecast.svg"));
   if (program.verb() == "forecast") {
-    print_table({"steps ahead", "what came", "10 %", "middle", "90 %"}, last, 2);
-    fmt::print("picture: {}\n", program.file("forecast.svg"));
+    const std::string file = program.file("forecast.svg");
+    print_table({"steps after the end", "10 %", "median", "90 %"},
+                draw(windows, forecast, windows.series.size() - windows.seen, file), 2);
+    fmt::print("picture: {}\n", file);
     return 0;
   }
+  draw(windows, forecast, windows.test.back(), program.file("last_window.svg"));
   const auto row = [&](const std::string& name, const Forecast& f) -> Row {
     return {name, judged(windows, windows.test, f)};
   };
   print_table({fmt::format("{} windows, {} steps ahead", windows.test.size(), windows.ahead),
-               "absolute error", "quantile loss", "within 80 %"},
+               "mean absolute error", "quantile loss", "coverage of 80 %"},
               {row(program.recipe().cell, forecast),
                row("autoregression", with_intervals(windows, autoregression(windows))),
-               row("as a season before", with_intervals(windows, repeated(windows, period))),
-               row("as the last step", with_intervals(windows, repeated(windows, 1)))});
+               row("seasonal naive", with_intervals(windows, repeated(windows, period))),
+               row("naive", with_intervals(windows, repeated(windows, 1)))});
   return 0;
 }
 

@@ -32,8 +32,8 @@ struct Task {
 
 /// The adding problem and the copy problem (Hochreiter and Schmidhuber 1997, in the forms of Arjovsky, Shah
 /// and Bengio 2016, section 4). Adding: numbers of [0, 1) with marks, two in each sequence; the sum of the
-/// marked ones is asked. Copy: ten symbols 0..7, then T blanks (8), the first of the last eleven inputs a 9
-/// that says "now"; the answer is blank but for the ten symbols at the end. T is at least 2.
+/// marked ones is asked. Copy: ten symbols 0..7, T - 1 blanks (8), a 9 that says "now", and ten blanks; the
+/// answer is blank but for the ten symbols at the end. T is at least 2.
 Task adding_problem(std::int64_t T, std::int64_t B);
 Task copy_problem(std::int64_t T, std::int64_t B);
 

@@ -1,5 +1,6 @@
 // tagger: says of each word of a sentence what part of speech it is.
 #include "../shared/classify.hpp"
+#include "../shared/english.hpp"
 #include "../shared/sequence_model.hpp"
 
 #include <fmt/format.h>
@@ -13,8 +14,7 @@
 namespace {
 
 using namespace examples;
-using spool::Tape;
-using spool::Var;
+using spool::Tape, spool::Var;
 
 constexpr const char* purpose =
     R"(Parts of speech: a tag for each word of a sentence, by its spelling and the words around it.
@@ -105,6 +105,7 @@ class Tagger {
                      tape.tokens({std::ssize(x.lengths)}, x.lengths), training);
   }
 
+  bool knows(const std::string& w) const { return vocabulary_.encode(Texts{w})[0] != vocabulary_.unknown; }
   Sentences tags_of(const Sentences& all) const {
     const spool::LengthBatches batches(spool::lengths_of(all), {.size = 64, .shuffle = false});
     Sentences tags(all.size());
@@ -209,9 +210,8 @@ int tag(const Texts& texts, const Tagger& model) {
   require(!texts.empty(), "tag: say which sentences, each in quotes");
   Sentences all;
   for (const std::string& text : texts) {
-    const std::string words = boost::trim_copy(spool::bleu_tokens(text));  // punctuation apart
-    require(!words.empty(), "tag: a sentence is empty");
-    boost::split(all.emplace_back(), words, [](char c) { return c == ' '; });
+    all.push_back(english_words(text, [&](const std::string& word) { return model.knows(word); }));
+    require(!all.back().empty(), "tag: a sentence is empty");
   }
   const Sentences tags = model.tags_of(all);
   for (std::size_t i = 0; i < all.size(); ++i)

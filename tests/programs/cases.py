@@ -28,7 +28,7 @@ USES = [
         [(EVAL, r"^nats per character .*\nlstm +\d"), ("sample --length 20 --prime cell", r"^cell[\s\S]{20}\n$")]),
     Use("compare", "--epochs 1 --parameters 1000 --length 4 --batch 4 --data DATA", [(EVAL, r"\nlstm, text +\d")]),
     Use("forecast", SMALL + "--data DATA", [(EVAL, r"^70 windows, 11 steps ahead .*\ngru +\d"),
-                                            ("forecast --data DATA", r"^steps ahead .*\n1 +\d(.*\n){10}11 ")]),
+                                            ("forecast --data DATA", r"^steps after the end .*\n1 +\d(.*\n){10}11 ")]),
     *(Use("forecast", SMALL + f"--set {name} --data DATA", [(EVAL, rf"^{windows} windows.*\ngru +\d")])
       for name, windows in [("airline", 69), ("sp500", 61), ("etth1", 57)]),
     Use("music", SMALL + "--data DATA",
