@@ -208,7 +208,11 @@ void Program::check() const {
 // Fills in the options that the model keeps; one on the command line must not contradict them. Only training
 // is bound to the seed.
 void Program::parse_kept(const po::options_description& all, po::variables_map& values) {
-  kept_ = spool::load_checkpoint(file(verb_ == "train" ? "last.safetensors" : "best.safetensors")).model;
+  const std::string last = file("last.safetensors"), best = file("best.safetensors");
+  if (!trains() && std::filesystem::exists(last) && !std::filesystem::exists(best))
+    throw spool::FileError(fmt::format(
+        "{}: its training was stopped before the first validation; go on with train --resume", directory_));
+  kept_ = spool::load_checkpoint(trains() ? last : best).model;
   const auto made_by = kept_.find("program");
   if (made_by != kept_.end() && made_by->second != about_.name)
     throw spool::FileError(

@@ -199,6 +199,10 @@ def goes_on_to_the_same_bits(shop):
     shop.check(result.returncode == 0, "names, --resume", result)
     ends = [(shop.folder / model / "last.safetensors").read_bytes() for model in ["whole", "parts"]]
     shop.check(ends[0] == ends[1], "names: a training that was interrupted ends with other bits")
+    (shop.folder / "early").mkdir()
+    shutil.copyfile(shop.folder / "parts" / "last.safetensors", shop.folder / "early" / "last.safetensors")
+    shop.refuses("names", "eval --model early", 1,
+                 "early: its training was stopped before the first validation; go on with train --resume")
 
 
 def mistakes(shop, program):
