@@ -171,7 +171,8 @@ FULL = {
         Run(voice, [f"train --voice {voice} {data}{CHAR_LM}", f"eval {data}--threads 1 --model MODEL"],
             [Bound("nats per character", r"lstm +[\d.]+ +([\d.]+)", at_most=most)],
             pictures=["loss.svg"], texts=["samples.md"])
-        for voice, data, most in [("shakespeare", "--data DATA ", 1.75), ("latex", "--data DATA ", 1.6), ("cpp", "", 2)]
+        for voice, data, most in [  # n-grams: 1.77, 1.20, 1.26; the last one's text changes with the sources
+            ("shakespeare", "--data DATA ", 1.75), ("latex", "--data DATA ", 1.19), ("cpp", "", 1.4)]
     ],
     "names": [
         Run("generate", ["train --task generate --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"]),
