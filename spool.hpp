@@ -24,6 +24,7 @@
 #include <spool/io/picture.hpp>
 #include <spool/io/png.hpp>
 #include <spool/io/safetensors.hpp>
+#include <spool/io/series_windows.hpp>
 #include <spool/io/split.hpp>
 #include <spool/io/text.hpp>
 #include <spool/io/text_batches.hpp>
@@ -32,6 +33,7 @@
 #include <spool/io/ts_file.hpp>
 #include <spool/io/vocabulary.hpp>
 #include <spool/io/word_vocabulary.hpp>
+#include <spool/io/words.hpp>
 #include <spool/layers/activation.hpp>
 #include <spool/layers/attention.hpp>
 #include <spool/layers/attention_cells.hpp>
@@ -79,3 +81,5 @@
 #include <spool/verify/confusion.hpp>
 #include <spool/verify/error_rate.hpp>
 #include <spool/verify/grad_check.hpp>
+#include <spool/verify/least_squares.hpp>
+#include <spool/verify/ngrams.hpp>

@@ -54,18 +54,6 @@ TEST_CASE("error rates add up over a set") {
   CHECK(std::isinf(only_insertions.rate()));
 }
 
-TEST_CASE("words are cut at all of Unicode's spaces") {
-  CHECK(words_of(" vraiment\u00A0? oui\u3000non\t\n") == Texts{"vraiment", "?", "oui", "non"});
-  CHECK(words_of("").empty());
-  CHECK(tape_error([] { words_of("\xC3("); }) == "words_of: a text is not UTF-8");
-}
-
-TEST_CASE("the characters of a text are its code points") {
-  CHECK(characters_of("a\u00E9 \u4F60") == Texts{"a", "\u00E9", " ", "\u4F60"});
-  CHECK(characters_of("").empty());
-  CHECK(tape_error([] { characters_of("\xC3("); }) == "characters_of: a text is not UTF-8");
-}
-
 TEST_CASE("sentences are cut as mteval-v13a does") {
   CHECK(bleu_tokens("Hello, world!") == "Hello , world !");
   CHECK(bleu_tokens("It costs $1,000.50, or 3.5%.") == "It costs $ 1,000.50 , or 3.5 % .");

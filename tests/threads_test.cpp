@@ -139,7 +139,9 @@ TEST_CASE("all pieces of work are done with any number of threads, and the first
 }
 
 TEST_CASE("threads are counted from one") {
-  CHECK_THROWS_WITH(set_threads(-1), "set_threads: -1 threads");
+  CHECK_THROWS_WITH(set_threads(-1), "set_threads: -1 threads; they must be 1 to 1024, or 0 for the default");
+  CHECK_THROWS_WITH(set_threads(1025),
+                    "set_threads: 1025 threads; they must be 1 to 1024, or 0 for the default");
   set_threads(3);
   CHECK(threads() == 3);
   set_threads(0);

@@ -1,6 +1,6 @@
 #include <spool/graph/error.hpp>
+#include <spool/io/unicode.hpp>
 #include <spool/verify/bleu.hpp>
-#include <spool/verify/unicode.hpp>
 
 #include <fmt/format.h>
 

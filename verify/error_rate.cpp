@@ -1,5 +1,4 @@
 #include <spool/verify/error_rate.hpp>
-#include <spool/verify/unicode.hpp>
 
 #include <limits>
 #include <tuple>
@@ -51,20 +50,6 @@ double ErrorRate::rate() const {
 
 double ErrorRate::sequence_rate() const {
   return sequences_ == 0 ? 0 : static_cast<double>(wrong_) / static_cast<double>(sequences_);
-}
-
-std::vector<std::string> words_of(std::string_view sentence) {
-  std::vector<std::string> all;
-  for (const std::u32string& word : detail::split_words(detail::code_points(sentence, "words_of")))
-    all.push_back(detail::to_utf8(word));
-  return all;
-}
-
-std::vector<std::string> characters_of(std::string_view text) {
-  std::vector<std::string> all;
-  for (const char32_t c : detail::code_points(text, "characters_of"))
-    all.push_back(detail::to_utf8(std::u32string(1, c)));
-  return all;
 }
 
 }  // namespace spool

@@ -5,9 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <ranges>
-#include <string>
-#include <string_view>
-#include <vector>
 
 namespace spool {
 
@@ -57,11 +54,5 @@ class ErrorRate {
   Edits edits_;
   std::int64_t symbols_ = 0, sequences_ = 0, wrong_ = 0;
 };
-
-/// The words of a sentence: what stands between spaces, as Python's split() cuts (Unicode's spaces, too).
-/// TapeError for what is not UTF-8.
-std::vector<std::string> words_of(std::string_view sentence);
-/// The characters of a text: its code points, each as UTF-8. TapeError for what is not UTF-8.
-std::vector<std::string> characters_of(std::string_view text);
 
 }  // namespace spool

@@ -73,7 +73,7 @@ Tensor some_of(const Tensor& pictures, Positions chosen) {
 }
 
 // The captions of a set that have so many words at most.
-Task read_set(const std::string& folder, const std::string& column, std::size_t longest) {
+Task read_set(const std::string& folder, const std::string& column, std::int64_t longest) {
   Tensor pictures = spool::read_idx(files_in(folder, ".gz").front());
   const spool::Csv table(folder + "/captions.tsv", {.separator = '\t', .quotes = false});
   const spool::Shape& shape = pictures.shape();
@@ -85,7 +85,7 @@ Task read_set(const std::string& folder, const std::string& column, std::size_t 
   std::vector<std::size_t> kept;
   const std::vector<std::string> captions = table.texts(column);
   for (std::size_t i = 0; i < captions.size(); ++i)
-    if (const Tokens words = words_of(captions[i]); words.size() <= longest)
+    if (const Tokens words = words_of(captions[i]); std::ssize(words) <= longest)
       kept.push_back(i), task.captions.push_back({words});
   task.pictures = some_of(pictures, kept);
   return task;
@@ -199,7 +199,7 @@ int evaluate(const Program& program, const Model& model, const Task& task) {
 
 int caption(Program& program, const WriterOptions& options) {
   require(!program.words().empty(), "say which PNG files");
-  const std::int64_t S = std::stoll(program.fact("size"));
+  const std::int64_t S = program.number_fact("size", 1024);
   Task task{Tensor({std::ssize(program.words()), S, S, 3}), {}, {}};
   std::vector<std::size_t> positions;
   for (const std::string& path : program.words()) {
@@ -229,12 +229,13 @@ int main(int argc, char** argv) {
                    .with_words = {"caption"},
                    .of_data = {"set", "longest"}});
   std::string set;
-  std::size_t longest = 0;
+  std::int64_t longest = 0;
   program.learnt()("set", po::value(&set)->default_value("stamps"), "stamps or emoji, of --data")(
       "longest", po::value(&longest)->default_value(5), "captions of more words are left out");
   const WriterOptions options(program);
   return program.run(argc, argv, [&] {
     require_one_of("set", set, {"emoji", "stamps"});
+    require(longest >= 1, fmt::format("--longest must be at least 1, not {}", longest));
     if (program.verb() == "caption") return caption(program, options);
     Task task = program.data().empty() ? made_up()
                                        : read_set(program.data() + "/caption_" + set,

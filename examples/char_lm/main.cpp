@@ -1,12 +1,10 @@
 // char_lm: learns a text character by character with an RNN, LSTM or GRU, and writes more of it.
 #include "../shared/language_model.hpp"
-#include "../shared/ngrams.hpp"
 #include "embedded_text.hpp"
 
 #include <fmt/format.h>
 
 #include <boost/algorithm/string.hpp>
-#include <boost/crc.hpp>
 
 #include <map>
 #include <optional>
@@ -79,9 +77,7 @@ Corpus read_corpus(Program& program, const Options& o) {
                                                         {"latex", "/latex_stacks/stacks.tex.gz"}};
   const std::string file = o.voice == "cpp" ? o.text : program.data() + files.at(o.voice);
   const std::string text = file.empty() ? std::string(char_lm::embedded_text()) : spool::read_text(file);
-  boost::crc_32_type crc;
-  crc.process_bytes(text.data(), text.size());
-  const std::string fingerprint = fmt::format("{} bytes, crc {:08x}", text.size(), crc.checksum());
+  const std::string fingerprint = fingerprint_of(text);
   if ((!program.trains() || program.training().resume) && program.fact("fingerprint") != fingerprint)
     throw spool::FileError(fmt::format("{}: the text has changed since the model learnt it",
                                        file.empty() ? "the embedded text" : file));
@@ -104,19 +100,20 @@ Corpus read_corpus(Program& program, const Options& o) {
   return corpus;
 }
 
-// Of each number of steps what the model wrote then, and its validation loss; one below the other.
+// What the model wrote after each number of steps, and its validation loss then: one below the other as a
+// plain text, and side by side as a table.
 void save_samples(const Program& program, const spool::Snapshot& samples) {
-  std::string plain, markdown;
+  std::string plain, heads, columns;
   for (const auto& [steps, text] : samples.texts) {
-    const auto head =
-        fmt::format("Step {}, validation loss {:.4f}:", std::stoll(steps), samples.number(steps));
-    plain += fmt::format("{}\n\n{}\n\n", head, text);
-    // An indented block: nothing in it has a meaning in Markdown.
-    markdown += fmt::format("{}\n\n    {}\n\n", head,
-                            boost::replace_all_copy(boost::erase_all_copy(text, "\r"), "\n", "\n    "));
+    plain += fmt::format("Step {}, validation loss {:.4f}:\n\n{}\n\n", std::stoll(steps),
+                         samples.number(steps), text);
+    heads += fmt::format("<th>step {}, loss {:.4f}</th>\n", std::stoll(steps), samples.number(steps));
+    columns += fmt::format("<td><pre>\n{}\n</pre></td>\n", as_html(text));
   }
   spool::write_file(program.file("samples.txt"), plain);
-  spool::write_file(program.file("samples.md"), markdown);
+  spool::write_file(
+      program.file("samples.md"),
+      fmt::format("<table>\n<tr>\n{}</tr>\n<tr valign=\"top\">\n{}</tr>\n</table>\n", heads, columns));
 }
 
 // What a training step reads: its number, from 1, and a window.
@@ -178,8 +175,8 @@ int eval(const Program& program, const Corpus& corpus, const LanguageModel<R>& m
   program.restore(model.parameters());
   std::vector<std::string> heads{"nats per character"};
   Row learnt{program.recipe().cell, {}}, counted{"n-grams", {}};
-  const auto lines = [](std::span<const int> ids) { return NGrams::Lines{{ids.begin(), ids.end()}}; };
-  const NGrams ngrams(lines(corpus.parts.train), corpus.vocabulary.size());
+  const auto lines = [](std::span<const int> ids) { return spool::NGrams::Lines{{ids.begin(), ids.end()}}; };
+  const spool::NGrams ngrams(lines(corpus.parts.train), corpus.vocabulary.size());
   const int order = ngrams.best_order(lines(corpus.parts.validation));
   const auto add = [&](const char* head, std::span<const int> ids, const spool::TextBatches& batches) {
     heads.emplace_back(head);

@@ -85,10 +85,11 @@ Task text_task(const std::string& text, std::int64_t T, std::int64_t B) {
           .naive = entropy};
 }
 
-std::vector<Task> tasks_of(const Program& program, std::int64_t T) {
+std::vector<Task> tasks_of(Program& program, std::int64_t T) {
   const std::int64_t B = program.recipe().batch;
   const std::string text =
       program.data().empty() ? made_up_text() : read_text(program.data() + "/tinyshakespeare/input.txt");
+  program.fact("text", fingerprint_of(text));
   return {adding_problem(T, B), copy_problem(T, B), text_task(text, 64, B)};
 }
 
@@ -141,7 +142,7 @@ std::vector<std::int64_t> equal_parameters(std::int64_t input, std::int64_t para
   return hidden;
 }
 
-int measure(const Program& program, const Options& o) {
+int measure(Program& program, const Options& o) {
   for (const Task& task : tasks_of(program, o.T)) {
     const std::int64_t H = program.recipe().hidden;
     for (const bool same_units : {true, false}) {
@@ -164,7 +165,7 @@ int measure(const Program& program, const Options& o) {
   return 0;
 }
 
-void add_all(Study& study, const Program& program, const Options& o) {
+void add_all(Study& study, Program& program, const Options& o) {
   for (const Task& task : tasks_of(program, o.T))
     for (const std::string& cell : AnyRecurrent::cells())
       study.add(layer_of(task, cell, hidden_for(cell, task.input, o.parameters)), task);
@@ -179,8 +180,9 @@ double value_at(const Series& curve, double x) {
 }
 
 // The losses on held out examples after all updates, and when the fastest cell is done with them. No epoch is
-// chosen: what the model keeps as the best plays no part.
+// chosen: the weights of the best one are read only to be sure that the curves are those of this text.
 int eval(Study& study, const Program& program, const Options& o) {
+  program.restore(study.parameters());
   const std::vector<Series> curves = study.curves();
   std::vector<Row> rows;
   std::vector<std::string> charts;

@@ -1,7 +1,5 @@
 // forecast: many steps ahead, with intervals, beside forecasts that need no network.
-#include "../shared/least_squares.hpp"
 #include "../shared/sequence_model.hpp"
-#include "../shared/windows.hpp"
 
 #include <fmt/format.h>
 
@@ -15,6 +13,7 @@ namespace {
 
 using namespace examples;
 using spool::Tape, spool::Tensor, spool::Var;
+using Windows = spool::SeriesWindows;
 
 constexpr const char* purpose =
     R"(Forecasts of a series, many steps ahead: for each step the median, and an interval for four values of five.
@@ -29,7 +28,7 @@ With --data DIR the series are those of DIR/timeseries: etth1, sp500, airline, s
 
 struct Task {
   std::string file, column;
-  WindowOptions cut;
+  spool::SeriesWindowOptions cut;
   std::size_t period;  // of the seasons
 };
 const std::map<std::string, Task> tasks{
@@ -99,7 +98,7 @@ Forecast autoregression(const Windows& windows) {
   };
   Tape tape;
   const Tensor weights =
-      least_squares(tape.read(regressors(tape, windows.train)), windows.future(windows.train), 1e-3);
+      spool::least_squares(tape.read(regressors(tape, windows.train)), windows.future(windows.train), 1e-3);
   return [=](std::span<const std::size_t> starts) {
     Tape run;
     return run.read(spool::matmul(regressors(run, starts), run.input(weights)));

@@ -1,7 +1,6 @@
 // names: writes names that nobody has (generate), and tells where a name comes from (classify).
 #include "../shared/classify.hpp"
 #include "../shared/language_model.hpp"
-#include "../shared/ngrams.hpp"
 #include "../shared/sequence_model.hpp"
 
 #include <fmt/format.h>
@@ -37,7 +36,8 @@ struct Names {
   Classes classes;
 };
 
-// Four languages with syllables and endings of their own.
+// Four languages with syllables and endings of their own; a name's first syllable comes again as its last,
+// before the ending: "tavikonatashi".
 std::string made_up(int language, spool::Philox& random) {
   static const std::vector<std::vector<std::string>> syllables{{"ta", "vi", "ko", "ri", "na", "mo"},
                                                                {"gro", "mor", "bak", "dur", "zug"},
@@ -45,8 +45,10 @@ std::string made_up(int language, spool::Philox& random) {
                                                                {"zha", "shi", "chen", "xu", "ya"}};
   static const std::vector<std::string> ends{"shi", "k", "elle", "ng"};
   const auto& all = syllables[static_cast<std::size_t>(language)];
-  std::string name;
-  for (std::uint64_t n = 1 + random.below(3); n > 0; --n) name += all[random.below(all.size())];
+  const std::string first = all[random.below(all.size())];
+  std::string name = first;
+  for (std::uint64_t n = 2 + random.below(2); n > 0; --n) name += all[random.below(all.size())];
+  name += first;
   return random.below(4) > 0 ? name + ends[static_cast<std::size_t>(language)] : name;
 }
 
@@ -150,7 +152,7 @@ int generate(Program& program, const Names& names) {
         },
         [&] { return evaluate(model, validation); }, {.loss_unit = "nats per character"});
   program.restore(model.parameters());
-  const NGrams ngrams(train, V);
+  const spool::NGrams ngrams(train, V);
   print_table({fmt::format("{} test names", test.size()), "nats per character"},
               {{program.recipe().cell, {evaluate(model, test)}},
                {"n-grams", {ngrams.loss(test, ngrams.best_order(validation))}}});

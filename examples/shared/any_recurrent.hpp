@@ -4,6 +4,7 @@
 
 #include <spool/spool.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <variant>
@@ -88,6 +89,13 @@ class AnyRecurrent {
   using Layer = std::variant<spool::Rnn, spool::Lstm, spool::Gru>;
 
   static Layer make(spool::Init init, const AnyRecurrentOptions& o) {
+    const auto check = [](const char* option, const std::string& value,
+                          const std::vector<std::string>& choices) {
+      if (std::ranges::find(choices, value) == choices.end())
+        throw spool::ShapeError(std::string("AnyRecurrent: there is no ") + option + " \"" + value + "\"");
+    };
+    check("cell", o.cell, cells());
+    check("start", o.start, {"torch", "keras", "chrono", "wide"});
     if (o.start == "keras") init.scheme = spool::Scheme::keras;
     const auto made = [&]<class R>(std::type_identity<R>) {
       return R(init, {.input = o.input,

@@ -9,7 +9,10 @@
 
 #include <fmt/format.h>
 
+#include <boost/algorithm/string.hpp>
+
 #include <cmath>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -143,6 +146,19 @@ std::string write(Stepper&& model, const spool::Vocabulary& vocabulary, const Wr
     text += vocabulary.decode(last);
   }
   return text;
+}
+
+/// A text in lines of 36 characters at most, for <pre>. No line is empty: that would end HTML in Markdown.
+inline std::string as_html(const std::string& text) {
+  static const std::map<std::string, std::string> marks{{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}};
+  std::string html;
+  int column = 0;
+  for (const std::string& c : spool::characters_of(boost::erase_all_copy(text, "\r"))) {
+    if (c == "\n" && column == 0) html += "&nbsp;";
+    if (c == "\n" || column == 36) html += "\n", column = 0;
+    if (c != "\n") html += marks.contains(c) ? marks.at(c) : c, ++column;
+  }
+  return html;
 }
 
 }  // namespace examples

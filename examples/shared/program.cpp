@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <boost/algorithm/string.hpp>
+#include <boost/crc.hpp>
 #include <boost/lexical_cast.hpp>
 
 #include <algorithm>
@@ -195,7 +196,7 @@ void Program::check() const {
   for (const auto& [option, value] : counts_)
     require(*value >= 1, fmt::format("--{} must be at least 1, not {}", option, *value));
   require(about_.epochs >= 1, fmt::format("--epochs must be at least 1, not {}", about_.epochs));
-  require(threads_ >= 1, fmt::format("--threads must be at least 1, not {}", threads_));
+  require_between("threads", threads_, 1, 1024);
   require(save_every_ >= 0, fmt::format("--save-every can't be negative: {}", save_every_));
   require(minutes_ >= 0, fmt::format("--minutes must be a number that is not negative, not {}", minutes_));
   require(!trains() || resume_ || !std::filesystem::exists(file("last.safetensors")),
@@ -238,6 +239,14 @@ const std::string& Program::fact(const std::string& name) const {
     throw spool::FileError(
         fmt::format("{}: holds no model of {}: it has no {}", directory_, about_.name, name));
   return found->second;
+}
+
+std::int64_t Program::number_fact(const std::string& name, std::int64_t most) const {
+  std::int64_t number = 0;
+  if (!boost::conversion::try_lexical_convert(fact(name), number) || number < 1 || number > most)
+    throw spool::FileError(
+        fmt::format("{}: is damaged: its {} \"{}\" is none of 1 to {}", directory_, name, fact(name), most));
+  return number;
 }
 
 spool::ModelDescription Program::description() const {
@@ -321,6 +330,12 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   boost::split(lines, text, [](char c) { return c == '\n'; });
   return lines;
+}
+
+std::string fingerprint_of(const std::string& text) {
+  boost::crc_32_type crc;
+  crc.process_bytes(text.data(), text.size());
+  return fmt::format("{} bytes, crc {:08x}", text.size(), crc.checksum());
 }
 
 spool::WordVocabulary kept_words(Program& program, const std::string& name,

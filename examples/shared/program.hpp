@@ -102,6 +102,8 @@ class Program {
   void fact(const std::string& name, const std::string& value) { facts_[name] = value; }
   /// A fact that the model keeps. Not for training anew.
   const std::string& fact(const std::string& name) const;
+  /// One that is a whole number from 1 to `most`. FileError when it is not.
+  std::int64_t number_fact(const std::string& name, std::int64_t most) const;
 
   /// Trains as the command line says, with Adam, the norm of the gradients at most 1, and a rate that falls
   /// to 0 as a cosine; examples of about one length come together. Gives the exit code.
@@ -155,6 +157,9 @@ auto pick(const All& all, std::span<const std::size_t> chosen) {
 /// Texts without line breaks as one fact of a model, one a line, and back.
 std::string joined(const std::vector<std::string>& lines);
 std::vector<std::string> lines_of(const std::string& text);
+
+/// Tells one text from another, as a fact: "1115394 bytes, crc 7d5ccd3e".
+std::string fingerprint_of(const std::string& text);
 
 /// The vocabulary of the training part's texts, a fact of this name; without texts, when the model is used,
 /// the one that it keeps.

@@ -120,6 +120,15 @@ int Study::train() {
   if (options.resume && std::filesystem::exists(program_.file("curves.csv"))) all = curves();
   for (std::size_t k = 0; k < all.size(); ++k) all[k].name = learners_[k]->name;
   double updates = 0;
+  Trainer trainer(adam, options);
+  trainer.keep(
+      "updates",
+      [&] {
+        Snapshot s;
+        s.numbers["updates"] = updates;
+        return s;
+      },
+      [&](const Snapshot& from) { updates = from.number("updates"); });
   const auto step = [&](Tape&, std::uint64_t n) {
     updates = static_cast<double>(n + 1);
     for (const auto& l : learners_) l->show(Philox(program_.seed(), static_cast<std::uint32_t>(n)));
@@ -137,7 +146,7 @@ int Study::train() {
     write(all);
     return Metrics{{"mean loss over that without memory", sum / static_cast<double>(now.size())}};
   };
-  return program_.finish(Trainer(adam, options).fit(Updates{}, step, validate));
+  return program_.finish(trainer.fit(Updates{}, step, validate));
 }
 
 void Study::write(const std::vector<Series>& curves) const {

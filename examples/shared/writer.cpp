@@ -43,9 +43,10 @@ std::vector<Tokens> texts_of(const Texts& texts, std::span<const std::size_t> pa
 int kept_longest(Program& program, const Texts& texts, std::span<const std::size_t> part) {
   std::size_t longest = 0;
   for (const Tokens& text : texts_of(texts, part)) longest = std::max(longest, text.size() + 1);
-  const std::string kept = program.trains() ? fmt::format("{}", longest) : program.fact("longest");
-  program.fact("longest", kept);
-  return std::stoi(kept);
+  if (!program.trains())
+    longest = static_cast<std::size_t>(program.number_fact("longest", std::numeric_limits<int>::max()));
+  program.fact("longest", fmt::format("{}", longest));
+  return static_cast<int>(longest);
 }
 
 // The same step, but <unknown> and <begin> are never written.

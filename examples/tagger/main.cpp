@@ -1,6 +1,5 @@
 // tagger: says of each word of a sentence what part of speech it is.
 #include "../shared/classify.hpp"
-#include "../shared/english.hpp"
 #include "../shared/sequence_model.hpp"
 
 #include <fmt/format.h>
@@ -210,7 +209,7 @@ int tag(const Texts& texts, const Tagger& model) {
   require(!texts.empty(), "tag: say which sentences, each in quotes");
   Sentences all;
   for (const std::string& text : texts) {
-    all.push_back(english_words(text, [&](const std::string& word) { return model.knows(word); }));
+    all.push_back(spool::treebank_words(text, [&](const std::string& word) { return model.knows(word); }));
     require(!all.back().empty(), "tag: a sentence is empty");
   }
   const Sentences tags = model.tags_of(all);

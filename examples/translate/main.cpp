@@ -26,7 +26,7 @@ const std::string purpose = R"(Reads one sequence and writes another: an encoder
 
 --task dates needs no data: "5 March 1999" becomes 1999-03-05. With --data DIR, phonemes spells words as they
 sound (DIR/seq2seq_cmudict); eng-fra and cmn-eng are English to French and Chinese to English
-(DIR/translation_tatoeba).
+(DIR/translation_tatoeba). --cell is the encoder's; what writes is an LSTM.
 
 )";
 

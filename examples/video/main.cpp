@@ -124,7 +124,7 @@ Series read_pictures(const std::string& directory) {
       for (std::size_t i = 0; i < picture.size(); ++i)
         picture.set(i, pixels.at(n * picture.size() + i) / 255);
       auto& part = name == "t2k" ? to.test : n % 10 == 9 ? to.validation : to.train;
-      all.add(picture, static_cast<int>(labels.at(n)), part);
+      all.add(picture, class_of(labels.at(n), all.classes.names.size(), directory + "/fashion_mnist"), part);
     }
   }
   all.check(directory + "/fashion_mnist");

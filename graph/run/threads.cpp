@@ -14,12 +14,15 @@ namespace spool {
 
 namespace {
 
+constexpr int most_threads = 1024;  // more would take the system's last ones
+
 int read_default() {
   if (const char* text = std::getenv("SPOOL_THREADS"); text != nullptr) {
     char* end = nullptr;
     const long n = std::strtol(text, &end, 10);
-    if (*text == '\0' || *end != '\0' || n < 1 || n > 1024)
-      throw TapeError(fmt::format("SPOOL_THREADS is \"{}\"; it must be a number from 1 to 1024", text));
+    if (*text == '\0' || *end != '\0' || n < 1 || n > most_threads)
+      throw TapeError(
+          fmt::format("SPOOL_THREADS is \"{}\"; it must be a number from 1 to {}", text, most_threads));
     return static_cast<int>(n);
   }
   cpu_set_t cores;
@@ -35,7 +38,9 @@ pid_t team_process = 0;  // a process that was forked has the team's memory, but
 }  // namespace
 
 void set_threads(int n) {
-  if (n < 0) throw TapeError(fmt::format("set_threads: {} threads", n));
+  if (n < 0 || n > most_threads)
+    throw TapeError(
+        fmt::format("set_threads: {} threads; they must be 1 to {}, or 0 for the default", n, most_threads));
   wanted = n;
 }
 

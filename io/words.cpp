@@ -1,6 +1,5 @@
-#include "english.hpp"
-
-#include <spool/spool.hpp>
+#include <spool/io/unicode.hpp>
+#include <spool/io/words.hpp>
 
 #include <boost/algorithm/string.hpp>
 
@@ -9,7 +8,7 @@
 #include <cctype>
 #include <string_view>
 
-namespace examples {
+namespace spool {
 
 namespace {
 
@@ -53,10 +52,24 @@ std::vector<std::string> without_clitic(const std::string& word) {
 
 }  // namespace
 
-std::vector<std::string> english_words(const std::string& sentence,
-                                       const std::function<bool(const std::string&)>& known) {
+std::vector<std::string> words_of(std::string_view sentence) {
+  std::vector<std::string> all;
+  for (const std::u32string& word : detail::split_words(detail::code_points(sentence, "words_of")))
+    all.push_back(detail::to_utf8(word));
+  return all;
+}
+
+std::vector<std::string> characters_of(std::string_view text) {
+  std::vector<std::string> all;
+  for (const char32_t c : detail::code_points(text, "characters_of"))
+    all.push_back(detail::to_utf8(std::u32string(1, c)));
+  return all;
+}
+
+std::vector<std::string> treebank_words(std::string_view sentence,
+                                        const std::function<bool(const std::string&)>& known) {
   std::vector<std::string> words;
-  for (std::string rest : spool::words_of(boost::replace_all_copy(sentence, "\u2019", "'"))) {
+  for (std::string rest : words_of(boost::replace_all_copy(std::string(sentence), "\u2019", "'"))) {
     const auto whole = [&] {
       return known(rest) || !has_letter_or_digit(rest) || std::ranges::find(clitics, rest) != clitics.end();
     };
@@ -74,4 +87,4 @@ std::vector<std::string> english_words(const std::string& sentence,
   return words;
 }
 
-}  // namespace examples
+}  // namespace spool

@@ -1,5 +1,4 @@
-// A baseline for models of symbols: how often each came after the few before it. It is no part of the
-// library.
+// A baseline for language models: how often each symbol came after the few before it.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -8,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace examples {
+namespace spool {
 
 /// Counts of n-grams of symbols 0..V-1, each order interpolated with the one below it, the lowest with 1 / V:
 /// P_n(w | h) = (c(h w) + k P_n-1(w | h')) / (c(h) + k), k the kinds of symbols that came after h (Witten and
@@ -42,4 +41,4 @@ class NGrams {
   std::vector<Order> orders_;  // the first looks at no symbol before
 };
 
-}  // namespace examples
+}  // namespace spool

@@ -1,19 +1,23 @@
-#include "least_squares.hpp"
+#include <spool/graph/error.hpp>
+#include <spool/graph/tape.hpp>
+#include <spool/ops/matmul.hpp>
+#include <spool/ops/movement.hpp>
+#include <spool/verify/least_squares.hpp>
 
 #include <boost/numeric/ublas/lu.hpp>
 
 #include <vector>
 
-namespace examples {
+namespace spool {
 
-spool::Tensor least_squares(const spool::Tensor& x, const spool::Tensor& y, double ridge) {
+Tensor least_squares(const Tensor& x, const Tensor& y, double ridge) {
   namespace ublas = boost::numeric::ublas;
   using Matrix = ublas::matrix<double, ublas::row_major, std::vector<double>>;
-  if (!(ridge > 0)) throw spool::ShapeError("least_squares: the ridge must be above 0");
-  spool::Tape tape({.dtype = spool::DType::f64});
-  const spool::Var xs = tape.input(x);
-  const auto x_times = [&](spool::Var v) {
-    const spool::Tensor product = tape.read(spool::matmul(spool::transpose(xs), v));
+  if (!(ridge > 0)) throw ShapeError("least_squares: the ridge must be above 0");
+  Tape tape({.dtype = DType::f64});
+  const Var xs = tape.input(x);
+  const auto x_times = [&](Var v) {
+    const Tensor product = tape.read(matmul(transpose(xs), v));
     return Matrix(static_cast<std::size_t>(product.shape()[0]), static_cast<std::size_t>(product.shape()[1]),
                   product.doubles());
   };
@@ -22,7 +26,7 @@ spool::Tensor least_squares(const spool::Tensor& x, const spool::Tensor& y, doub
   ublas::permutation_matrix<std::size_t> rows(xx.size1());
   ublas::lu_factorize(xx, rows);
   ublas::lu_substitute(xx, rows, w);
-  return spool::Tensor({x.shape()[1], y.shape()[1]}, w.data());
+  return Tensor({x.shape()[1], y.shape()[1]}, w.data());
 }
 
-}  // namespace examples
+}  // namespace spool

@@ -1,5 +1,5 @@
 #include <spool/graph/error.hpp>
-#include <spool/verify/unicode.hpp>
+#include <spool/io/unicode.hpp>
 
 #include <fmt/format.h>
 

@@ -1,14 +1,32 @@
-// English sentences are split into words as the treebanks of Universal Dependencies split them.
-#include <string>
-#include <utility>
-#include <vector>
+// Texts cut into words and characters.
+#include <spool/spool.hpp>
 
 #include <boost/algorithm/string/join.hpp>
 
-#include "../../examples/shared/english.hpp"
-#include "../catch.hpp"
+#include "catch.hpp"
+#include "error_text.hpp"
 
-TEST_CASE("english words") {
+using namespace spool;
+
+namespace {
+
+using Texts = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("words are cut at all of Unicode's spaces") {
+  CHECK(words_of(" vraiment\u00A0? oui\u3000non\t\n") == Texts{"vraiment", "?", "oui", "non"});
+  CHECK(words_of("").empty());
+  CHECK(tape_error([] { words_of("\xC3("); }) == "words_of: a text is not UTF-8");
+}
+
+TEST_CASE("the characters of a text are its code points") {
+  CHECK(characters_of("a\u00E9 \u4F60") == Texts{"a", "\u00E9", " ", "\u4F60"});
+  CHECK(characters_of("").empty());
+  CHECK(tape_error([] { characters_of("\xC3("); }) == "characters_of: a text is not UTF-8");
+}
+
+TEST_CASE("English sentences are cut as treebanks cut them") {
   const auto known = [](const std::string& word) {
     return word == "Mr." || word == "p.m." || word == "etc." || word == "Yahoo!" || word == "'em";
   };
@@ -25,5 +43,5 @@ TEST_CASE("english words") {
            {" n't  's ", "n't 's"},
            {"", ""},
        })
-    CHECK(boost::join(examples::english_words(text, known), " ") == words);
+    CHECK(boost::join(treebank_words(text, known), " ") == words);
 }

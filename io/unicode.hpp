@@ -1,4 +1,4 @@
-// Text as code points, for measures that compare it. Not for users.
+// Text as code points, to be cut and compared. Not for users.
 #pragma once
 
 #include <string>

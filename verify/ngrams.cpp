@@ -1,10 +1,10 @@
-#include "ngrams.hpp"
+#include <spool/verify/ngrams.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-namespace examples {
+namespace spool {
 
 NGrams::NGrams(const Lines& lines, int symbols, int longest) : symbols_(static_cast<std::uint64_t>(symbols)) {
   std::uint64_t room = std::numeric_limits<std::uint64_t>::max();
@@ -54,4 +54,4 @@ int NGrams::best_order(const Lines& lines) const {
   return static_cast<int>(std::ranges::min_element(losses) - losses.begin()) + 1;
 }
 
-}  // namespace examples
+}  // namespace spool
