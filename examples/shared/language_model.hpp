@@ -148,17 +148,25 @@ std::string write(Stepper&& model, const spool::Vocabulary& vocabulary, const Wr
   return text;
 }
 
-/// A text in lines of 36 characters at most, for <pre>. No line is empty: that would end HTML in Markdown.
+/// A text in lines of 36 characters at most, for <pre>. No line is blank: that would end HTML in Markdown.
 inline std::string as_html(const std::string& text) {
   static const std::map<std::string, std::string> marks{{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}};
   std::string html;
   int column = 0;
+  bool blank = true;
   for (const std::string& c : spool::characters_of(boost::erase_all_copy(text, "\r"))) {
-    if (c == "\n" && column == 0) html += "&nbsp;";
-    if (c == "\n" || column == 36) html += "\n", column = 0;
-    if (c != "\n") html += marks.contains(c) ? marks.at(c) : c, ++column;
+    const bool ends = c == "\n";
+    if (ends || column == 36) {
+      html += blank ? "&nbsp;\n" : "\n";
+      column = 0;
+      blank = true;
+    }
+    if (ends) continue;
+    html += marks.contains(c) ? marks.at(c) : c;
+    ++column;
+    blank = blank && c == " ";
   }
-  return html;
+  return html + (blank ? "&nbsp;" : "");
 }
 
 }  // namespace examples

@@ -7,6 +7,7 @@
 #include "../../examples/shared/any_recurrent.hpp"
 #include "../../examples/shared/sequence_model.hpp"
 #include "../catch.hpp"
+#include "../error_text.hpp"
 #include "../reference.hpp"
 
 using namespace examples;
@@ -172,4 +173,11 @@ TEST_CASE("poolings have names") {
     error = e.what;
   }
   CHECK(error == "--pooling max is none of last, mean, attention");
+}
+
+TEST_CASE("a layer is refused whose cell or first weights do not exist") {
+  CHECK(shape_error([] { AnyRecurrent({}, {.cell = "lstn", .input = 2, .hidden = 3}); }) ==
+        "AnyRecurrent: there is no cell \"lstn\"");
+  CHECK(shape_error([] { AnyRecurrent({}, {.input = 2, .hidden = 3, .start = "pytorch"}); }) ==
+        "AnyRecurrent: there is no start \"pytorch\"");
 }

@@ -68,7 +68,7 @@ NONE_OF = "--{} x is none of {}"
 USAGE = {
     "caption": [("train --set x --data DATA", "--set x is none of emoji, stamps"),
                 ("train --set emoji", "--set needs --data DIR"),
-                ("train --longest=-1 --data DATA", "--longest can't be negative"),
+                ("train --longest=-1 --data DATA", "--longest must be at least 1, not -1"),
                 ("train --beam 2", "train takes no --beam; only eval, caption can use it"),
                 ("train --attention x", "--attention x is none of additive, general, dot, none"),
                 ("train --attention dot", "--attention dot does not fit this model; take general"),
@@ -146,6 +146,8 @@ REFUSED = {
     "caption": [("caption --model MODEL nothere.png", "nothere.png: No such file or directory"),
                 ("caption --model MODEL FILE", "FILE: is not a PNG file")],
     "char_lm": [("sample --model MODEL --prime é", "--prime: symbol \"é\" (U+00E9) at line 1, column 1 is not among the 15 symbols of the vocabulary")],
+    "compare": [("eval --model MODEL", "compare/best.safetensors: is a checkpoint of another model: "
+                 "text is \"8467 bytes, crc 32f0dfde\" there and \"40129 bytes, crc a1c0421e\" here")],
     "names": [("sample --model MODEL --prefix é", "--prefix: symbol \"é\" (U+00E9) at line 2, column 1 is not among the 11 symbols of the vocabulary")],
     "speech": [("recognize --model MODEL FILE", "FILE: is not a sound file, or is damaged: Format not recognised.")],
     "tree": [("show --model MODEL '((so good)'", "tree: a bracket is never closed"),
