@@ -66,10 +66,7 @@ Attended Attention::operator()(Var query, const AttentionMemory& m, Where where)
   const Var queries = rank == 2 ? reshape(query, {B, 1, q[1]}) : permute(query, {1, 0, 2});
   Var e = scores(queries, m.keys);
   if (options_.scale != 1) e = e * options_.scale;
-  // Not -inf: the mode that looks for infinities would stop at it. Any sum of scores is above.
-  constexpr double never = -1e30;
-  const Var mask = reshape(m.mask, {B, 1, S});
-  const Var weights = softmax(spool::where(mask, e, never)) * mask;  // all 0 where nothing is to be read
+  const Var weights = masked_softmax(e, reshape(m.mask, {B, 1, S}));
   const Var context = matmul(weights, m.values);
   if (rank == 2) return {reshape(context, {B, E}), reshape(weights, {B, S})};
   return {permute(context, {1, 0, 2}), permute(weights, {1, 0, 2})};

@@ -21,15 +21,18 @@ enum class Reduction {
 /// As said above; a mean over nothing is 0.
 Var reduced(Operand losses, Reduction reduction);
 
+/// A target that counts for nothing, unless the options name another: for padding, and for what has no class.
+inline constexpr int ignore_index = -100;
+
 struct NllOptions {
-  std::optional<Var> weight = {};         ///< [V], one for each class; without it all 1
-  std::int64_t ignore_index = -100;       ///< elements with this target count for nothing
+  std::optional<Var> weight = {};                   ///< [V], one for each class; without it all 1
+  std::int64_t ignore_index = spool::ignore_index;  ///< elements with this target count for nothing
   Reduction reduction = Reduction::mean;  ///< mean divides by the sum of the counted elements' weights
 };
 
 struct CrossEntropyOptions {
   std::optional<Var> weight = {};
-  std::int64_t ignore_index = -100;
+  std::int64_t ignore_index = spool::ignore_index;
   double label_smoothing = 0;  ///< 0..1: this share of each target is spread evenly over all classes
   Reduction reduction = Reduction::mean;
 };

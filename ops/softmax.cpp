@@ -1,5 +1,7 @@
+#include <spool/graph/error.hpp>
 #include <spool/ops/elementwise.hpp>
 #include <spool/ops/kernels/softmax_rows.hpp>
+#include <spool/ops/movement.hpp>
 #include <spool/ops/record.hpp>
 #include <spool/ops/softmax.hpp>
 
@@ -47,6 +49,16 @@ constexpr OpDef log_softmax_op{
 
 Var softmax(Operand x, Axes axes) {
   return record(softmax_op, std::span(&x, 1), axes_of("softmax", x, axes));
+}
+
+Var masked_softmax(Operand x, Operand mask, Axes axes) {
+  const Var v = var_of("masked_softmax", x), m = var_of("masked_softmax", mask, v.tape());
+  const CalledFrom from(v.tape(), x.where());
+  if (broadcast_shapes(v.shape(), m.shape()) != v.shape())
+    fail_shape("masked_softmax", "the mask must broadcast to x", {v, m}, x.where());
+  // Not -inf, at which a tape that looks for infinities would stop.
+  constexpr double never = -1e30;
+  return where(m, softmax(where(m, v, never), axes), 0);
 }
 
 Var log_softmax(Operand x, Axes axes) {

@@ -106,7 +106,7 @@ Ids whole_lines(const Names& names, std::span<const std::size_t> part) {
 Var loss_of(Tape& tape, const SequenceModel& model, const Ids& lines, std::span<const std::size_t> chosen,
             bool training, spool::Reduction reduction) {
   spool::PaddedIds x = spool::pad(lines, chosen);
-  spool::PaddedIds y = spool::pad(lines, chosen, {.value = -100});  // which no loss counts
+  spool::PaddedIds y = spool::pad(lines, chosen, {.value = spool::ignore_index});
   for (int& length : x.lengths) --length;
   const Var targets = spool::slice(tape.tokens(y.shape, y.ids), 0, 1, y.shape[0]);
   x.ids.resize(x.ids.size() - x.lengths.size());

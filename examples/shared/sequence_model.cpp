@@ -50,7 +50,7 @@ Var SequenceModel::pooled(const AnyRecurrent::Output& out, Var lengths) const {
       return spool::sum(ys, 0) / spool::reshape(lengths, {B, 1});
     case Pooling::attention: {
       const Var mask = spool::mask_past_end(ys.tape().constant(1, {T, B, 1}), lengths);
-      const Var weights = spool::softmax(spool::where(mask, (*look_)(spool::tanh(ys)), -1e30), 0);
+      const Var weights = spool::masked_softmax((*look_)(spool::tanh(ys)), mask, 0);
       return spool::sum(weights * ys, 0);
     }
     case Pooling::none:

@@ -109,7 +109,7 @@ struct Writer::Pairs {
            bool training, double teacher, spool::Reduction reduction) const {
     const std::vector<std::size_t> about = pick(positions, chosen);
     const auto in = spool::pad(inputs, chosen, {.value = Words::end});
-    const auto out = spool::pad(outputs, chosen, {.value = -100});  // which cross_entropy leaves out
+    const auto out = spool::pad(outputs, chosen, {.value = spool::ignore_index});
     spool::Seq2SeqCall call{.training = training};
     if (teacher < 1) call.teacher = tape.input(spool::Tensor({}, {teacher}), "teacher");
     const Var scores = writer.decoder_(tape.tokens(in.shape, in.ids), read(tape, about, training), call);

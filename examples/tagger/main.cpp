@@ -173,9 +173,10 @@ int train(const Program& program, const Corpus& corpus, const Tagger& model) {
     std::vector<std::vector<int>> tags(chosen.size());
     for (std::size_t b = 0; b < chosen.size(); ++b)
       for (const auto& tag : corpus.train.tags[chosen[b]]) tags[b].push_back(number_of(tag, corpus.tags));
-    const spool::PaddedIds y = spool::pad(tags, {.value = -100, .multiple_of = fewer_shapes.multiple_of});
+    const spool::PaddedIds y =
+        spool::pad(tags, {.value = spool::ignore_index, .multiple_of = fewer_shapes.multiple_of});
     return spool::cross_entropy(model(tape, corpus.train.words, chosen, /*training=*/true),
-                                tape.tokens(y.shape, y.ids));  // -100 is no tag, and no loss counts it
+                                tape.tokens(y.shape, y.ids));
   };
   const auto validate = [&]() -> spool::Metrics {
     const Sentences tags = model.tags_of(corpus.validation.words);

@@ -29,7 +29,7 @@ With --data DIR the trees are those of DIR/sst_trees, without it logical express
 
 struct Example {
   spool::WordTree tree;      // words in lower case
-  std::vector<int> classes;  // of each node: 0 negative, 1 positive, -100 neither, or not known
+  std::vector<int> classes;  // of each node: 0 negative, 1 positive, ignore_index neither or not known
 };
 
 struct Trees {
@@ -43,7 +43,7 @@ Example example_of(spool::WordTree tree, const std::string& origin) {
   for (const std::string& label : e.tree.labels) {
     if (!label.empty() && (label.size() > 1 || label < "0" || label > "4"))
       throw spool::FileError(fmt::format("{}: the label '{}' is none of 0 to 4", origin, label));
-    e.classes.push_back(label.empty() || label == "2" ? -100 : label > "2");
+    e.classes.push_back(label.empty() || label == "2" ? spool::ignore_index : label > "2");
   }
   return e;
 }
