@@ -93,20 +93,29 @@ Params Conv2d::parameters() const {
   return all;
 }
 
+Size2 ConvEncoderOptions::grid_size(Size2 picture) const {
+  return {picture.h >> channels.size(), picture.w >> channels.size()};
+}
+
 ConvEncoder::ConvEncoder(const Init& init, const ConvEncoderOptions& options) : options_(options) {
   if (options.channels.empty()) throw ShapeError("ConvEncoder: needs the channels of at least one block");
   if (options.kernel % 2 == 0)
     throw ShapeError(fmt::format("ConvEncoder: the kernel must be odd, not {}", options.kernel));
   std::int64_t in = options.in;
   for (const std::int64_t out : options.channels) {
+    if (options.norm_groups < 0 || (options.norm_groups > 0 && out % options.norm_groups != 0))
+      throw ShapeError(
+          fmt::format("ConvEncoder: norm_groups must be 0 or divide a block's {} channels, not {}", out,
+                      options.norm_groups));
     const Init here = init.named(fmt::format("{}", blocks_.size()));
     Block b{Conv2d(here,
                    {.in = in, .out = out, .kernel = options.kernel, .conv = {.padding = options.kernel / 2}}),
             {},
             {}};
-    if (options.layer_norm) {
-      b.weight = here.param("norm_weight", {out}, fill::constant(1));
-      b.bias = here.param("norm_bias", {out}, fill::zeros());
+    if (options.norm_groups > 0) {
+      const Init norm = here.named("norm");
+      b.weight = norm.param("weight", {out}, fill::constant(1));
+      b.bias = norm.param("bias", {out}, fill::zeros());
     }
     blocks_.push_back(std::move(b));
     in = out;
@@ -127,10 +136,7 @@ Var ConvEncoder::operator()(Var x, Where where) const {
     const Scope scope(tape, "conv", static_cast<std::int64_t>(i));
     const Block& b = blocks_[i];
     x = b.conv(x, where);
-    if (b.weight) {
-      const Shape channel{b.weight->shape()[0], 1, 1};
-      x = layer_norm(x, 3) * reshape(tape.param(*b.weight), channel) + reshape(tape.param(*b.bias), channel);
-    }
+    if (b.weight) x = group_norm(x, options_.norm_groups, tape.param(*b.weight), tape.param(*b.bias));
     x = max_pool2d(relu(x), {.kernel = 2});
   }
   return x;

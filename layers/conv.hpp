@@ -59,16 +59,20 @@ struct ConvEncoderOptions {
   std::int64_t in = 3;                                 ///< channels of the picture
   std::vector<std::int64_t> channels = {32, 64, 128};  ///< of each block's result
   std::int64_t kernel = 3;                             ///< odd, so that padding keeps the size
-  /// Each picture's block is normalised over channels and places, with a gain and a bias for each channel
-  /// (Ba, Kiros and Hinton 2016): unlike over a batch, the same in training and in use.
-  bool layer_norm = true;
+  /// Groups of group_norm() (Wu and He 2018) in each block, with a gain and a bias for each channel; they
+  /// must divide all channels. Unlike batch normalisation it is the same in training and in use. 0: none.
+  std::int64_t norm_groups = 1;
+
+  /// The size of the grid that a picture of this size becomes: each block halves both, rounding down.
+  Size2 grid_size(Size2 picture) const;
 };
 
 /// Blocks of convolution, normalisation, ReLU and max pooling by 2, each of which halves height and width.
-/// Parameters: 0.weight, 0.bias, 0.norm_weight, 0.norm_bias, 1.weight ...
+/// Parameters: 0.weight, 0.bias, 0.norm.weight, 0.norm.bias, 1.weight ...
 class ConvEncoder {
  public:
-  /// ShapeError for sizes below 1, an even kernel, and without blocks.
+  /// ShapeError for sizes below 1, an even kernel, groups that do not divide the channels, and without
+  /// blocks.
   ConvEncoder(const Init& init, const ConvEncoderOptions& options);
 
   /// Pictures [B,in,H,W] -> [B,C,H/2^n,W/2^n]. ShapeError for another number of channels, and for pictures
@@ -77,6 +81,8 @@ class ConvEncoder {
 
   Params parameters() const;
   std::int64_t output_size() const { return options_.channels.back(); }
+  /// See ConvEncoderOptions.
+  Size2 grid_size(Size2 picture) const { return options_.grid_size(picture); }
 
  private:
   struct Block {

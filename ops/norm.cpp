@@ -43,9 +43,9 @@ Shape spread_channels(const Shape& x) {
   return s;
 }
 
-Var channels_of(const Operand& x) {
-  const Var v = var_of("batch_norm", x);
-  if (v.shape().rank() < 2) fail_shape("batch_norm", "needs x [B, C, ...]", {v}, x.where());
+Var channels_of(const char* name, const Operand& x) {
+  const Var v = var_of(name, x);
+  if (v.shape().rank() < 2) fail_shape(name, "needs x [B, C, ...]", {v}, x.where());
   return v;
 }
 
@@ -67,8 +67,21 @@ Var layer_norm(Operand x, int axes, Operand weight, Operand bias, double eps) {
   return scale_and_shift(y, weight, bias, own);
 }
 
+Var group_norm(Operand x, std::int64_t groups, Operand weight, Operand bias, double eps) {
+  const Var v = channels_of("group_norm", x);
+  const CalledFrom from(v.tape(), x.where());
+  const std::int64_t B = v.shape()[0], C = v.shape()[1];
+  if (groups < 1 || C % groups != 0)
+    fail_shape("group_norm", fmt::format("{} channels can't be divided into {} groups", C, groups), {v},
+               x.where());
+  check_affine("group_norm", v, weight, bias, {C});
+  const std::int64_t rest = v.shape().with(0, 1).size() / groups;
+  const Var y = reshape(layer_norm(reshape(v, {B, groups, rest}), 1, 1, 0, eps), v.shape());
+  return scale_and_shift(y, weight, bias, spread_channels(v.shape()));
+}
+
 BatchNormed batch_norm(Operand x, Operand weight, Operand bias, double eps) {
-  const Var v = channels_of(x);
+  const Var v = channels_of("batch_norm", x);
   const CalledFrom from(v.tape(), x.where());
   const Shape own{v.shape()[1]};
   const std::int64_t count = v.shape().with(1, 1).size();
@@ -85,7 +98,7 @@ BatchNormed batch_norm(Operand x, Operand weight, Operand bias, double eps) {
 }
 
 Var batch_norm(Operand x, const BatchStatistics& statistics, Operand weight, Operand bias, double eps) {
-  const Var v = channels_of(x);
+  const Var v = channels_of("batch_norm", x);
   const CalledFrom from(v.tape(), x.where());
   const Shape own{v.shape()[1]}, spread = spread_channels(v.shape());
   for (const Var& s : {statistics.mean, statistics.variance})

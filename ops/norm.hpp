@@ -11,6 +11,11 @@ namespace spool {
 /// their shape (Ba, Kiros, Hinton 2016). ShapeError when the axes do not exist or shapes differ.
 Var layer_norm(Operand x, int axes = 1, Operand weight = 1, Operand bias = 0, double eps = 1e-5);
 
+/// x [B, C, ...] normalised with the mean and variance of each group of C / groups channels of an example,
+/// over all other axes, times weight [C] plus bias [C] (Wu, He 2018). ShapeError for a rank below 2, groups
+/// that do not divide C, and weights of another shape.
+Var group_norm(Operand x, std::int64_t groups, Operand weight = 1, Operand bias = 0, double eps = 1e-5);
+
 /// Statistics of a batch: each of shape [C].
 struct BatchStatistics {
   Var mean;

@@ -2,12 +2,12 @@
 // tools/golden_attention.py made), gradients against slopes, masks, and what is refused.
 #include <spool/spool.hpp>
 
-#include <functional>
 #include <limits>
 #include <map>
 
 #include "catch.hpp"
 #include "error_text.hpp"
+#include "golden_case.hpp"
 #include "reference.hpp"
 
 using namespace spool;
@@ -16,40 +16,6 @@ namespace {
 
 constexpr std::int64_t T = 3, B = 3, S = 4, Q = 3, E = 2, K = 5, X = 2, A = 4;
 const Init f64{.seed = 1, .dtype = DType::f64};
-
-// One case of the golden file: parameters take its numbers, and inputs come from it.
-struct Golden {
-  Golden(const Reference& from, std::string case_name) : file(from), name(std::move(case_name)) {}
-
-  Tensor at(const std::string& path) const { return file.tensor(name + "/" + path); }
-  Var input(const std::string& leaf) { return leaves[leaf] = tape.input(at("inputs/" + leaf)); }
-  void take(const Params& params) {
-    for (Param p : params) {
-      p.assign(at("params/" + p.name()));
-      leaves[p.name()] = tape.param(p);
-    }
-  }
-  Var lengths() { return tape.tokens({B}, file.integers(name + "/lengths")); }
-
-  void check(const std::map<std::string, Var>& outputs) {
-    Var loss = tape.constant(0);
-    CHECK(file.keys(name + "/outputs").size() == outputs.size());
-    for (const auto& [output, v] : outputs) {
-      check_close(name + " " + output, tape.read(v), at("outputs/" + output));
-      Tensor weights(v.shape(), DType::f64);
-      for (std::size_t k = 0; k < weights.size(); ++k) weights.set(k, 1 + 0.25 * static_cast<double>(k % 7));
-      loss = loss + sum(v * tape.input(weights));
-    }
-    REQUIRE(file.keys(name + "/grads").size() == leaves.size());
-    for (const auto& [leaf, v] : leaves)
-      check_close(name + " gradient of " + leaf, tape.read(grad(loss, v)), at("grads/" + leaf));
-  }
-
-  const Reference& file;
-  std::string name;
-  Tape tape{DType::f64};
-  std::map<std::string, Var> leaves;
-};
 
 const std::map<std::string, AttentionOptions> kinds{
     {"additive", {.query = Q, .memory = E, .hidden = K}},

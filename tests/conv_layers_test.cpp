@@ -1,5 +1,6 @@
-// Convolutional layers: PyTorch's values where the reference data is at hand, names and first values,
-// gradients, and what is refused. The op itself is tested by the op table.
+// Convolutional layers: PyTorch's values (those of a ConvEncoder in tests/golden/conv.json, which
+// tools/golden_conv.py made), names and first values, gradients, and what is refused. The ops are tested by
+// the op table.
 #include <spool/spool.hpp>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 
 #include "catch.hpp"
 #include "error_text.hpp"
+#include "golden_case.hpp"
 #include "reference.hpp"
 
 using namespace spool;
@@ -67,8 +69,24 @@ TEST_CASE("parameters of convolutional layers have PyTorch's names, shapes and b
         std::vector<std::string>{"weight [3, 2, 4]"});
   const ConvEncoder encoder(init.named("cnn"), {.in = 1, .channels = {2}});
   CHECK(names_of(encoder.parameters()) == std::vector<std::string>{"cnn.0.weight [2, 1, 3, 3]",
-                                                                   "cnn.0.bias [2]", "cnn.0.norm_weight [2]",
-                                                                   "cnn.0.norm_bias [2]"});
+                                                                   "cnn.0.bias [2]", "cnn.0.norm.weight [2]",
+                                                                   "cnn.0.norm.bias [2]"});
+}
+
+TEST_CASE("a ConvEncoder agrees with PyTorch's layers in values and gradients") {
+  const Reference file = Reference::golden("conv.json");
+  const std::map<std::string, ConvEncoderOptions> kinds{
+      {"one group", {.in = 2, .channels = {3, 2}}},
+      {"two groups", {.in = 2, .channels = {4, 4}, .norm_groups = 2}},
+      {"not normalised", {.in = 2, .channels = {3, 2}, .norm_groups = 0}}};
+  for (const auto& [name, options] : kinds) {
+    INFO(name);
+    const ConvEncoder encoder({.seed = 1, .dtype = DType::f64}, options);
+    Golden golden(file, name);
+    golden.take(encoder.parameters());
+    golden.check({{"grid", encoder(golden.input("x"))}});
+  }
+  CHECK(file.keys("").size() == kinds.size());
 }
 
 TEST_CASE("a ConvEncoder gives a grid, a memory in reading order, or a vector") {
@@ -76,6 +94,9 @@ TEST_CASE("a ConvEncoder gives a grid, a memory in reading order, or a vector") 
   Tape tape;
   const Var grid = encoder(tape.input(numbers({2, 3, 9, 12}, 1)));
   CHECK(grid.shape() == Shape{2, 5, 2, 3});
+  const Size2 size = encoder.grid_size({9, 12});
+  CHECK(size.h == 2);
+  CHECK(size.w == 3);
   const Var memory = grid_as_memory(grid), mean = grid_mean(grid);
   CHECK(memory.shape() == Shape{6, 2, 5});
   const Tensor g = tape.read(grid), m = tape.read(memory), v = tape.read(mean);
@@ -91,9 +112,9 @@ TEST_CASE("a ConvEncoder gives a grid, a memory in reading order, or a vector") 
 }
 
 TEST_CASE("gradients of a ConvEncoder, with and without normalisation") {
-  for (const bool norm : {true, false}) {
+  for (const std::int64_t groups : {0, 1, 2}) {
     const ConvEncoder encoder({.seed = 2, .dtype = DType::f64},
-                              {.in = 2, .channels = {3, 2}, .layer_norm = norm});
+                              {.in = 2, .channels = {4, 2}, .norm_groups = groups});
     const Param x("x", numbers({2, 2, 4, 4}, 1).to(DType::f64));
     const GradReport report =
         grad_check([&](Tape& tape) { return grid_mean(encoder(tape.param(x))); }, parameters(encoder, x));
@@ -112,6 +133,12 @@ TEST_CASE("convolutional layers refuse what does not fit") {
         "ConvEncoder: the kernel must be odd, not 4");
   CHECK(shape_error([&] { ConvEncoder(init, {.channels = {}}); }) ==
         "ConvEncoder: needs the channels of at least one block");
+  CHECK(shape_error([&] {
+          ConvEncoder(init, {.channels = {4, 6}, .norm_groups = 4});
+        }) == "ConvEncoder: norm_groups must be 0 or divide a block's 6 channels, not 4");
+  CHECK(shape_error([&] {
+          ConvEncoder(init, {.channels = {4, 6}, .norm_groups = -1});
+        }) == "ConvEncoder: norm_groups must be 0 or divide a block's 4 channels, not -1");
   const ConvEncoder encoder(init, {.in = 3, .channels = {4, 5}});
   Tape tape;
   const Var x = tape.input(Tensor({2, 3, 3, 8}), "x");

@@ -273,6 +273,7 @@ const std::vector<Mistake> shape_mistakes{
      [] {
        ConvEncoder(init, {.channels = {8, 16}})(array({2, 3, 2, 2}, "x"));
      }},
+    {"Pictures for an encoder", [] { ConvEncoder(init, {.channels = {8}, .norm_groups = 3}); }},
     {"Pictures for an encoder",
      [] {
        grid_mean(array({2, 16, 8}, "features"));

@@ -27,6 +27,8 @@ directory shows where it looked for each word; --attention none has the picture 
 
 )";
 
+const spool::ConvEncoderOptions encoder_options{.channels = {24, 48, 96}};
+
 struct Task {
   Tensor pictures;  // [N,S,S,3] in 0..1
   Texts captions;   // one of each
@@ -77,9 +79,10 @@ Task read_set(const std::string& folder, const std::string& column, std::int64_t
   Tensor pictures = spool::read_idx(files_in(folder, ".gz").front());
   const spool::Csv table(folder + "/captions.tsv", {.separator = '\t', .quotes = false});
   const spool::Shape& shape = pictures.shape();
-  if (shape.rank() != 4 || shape[1] % 8 != 0 || shape != spool::Shape{table.rows(), shape[1], shape[1], 3})
-    spool::fail_file(folder, fmt::format("pictures {} are not [{}, S, S, 3] with S a multiple of 8",
-                                         shape.text(), table.rows()));
+  if (shape.rank() != 4 || shape != spool::Shape{table.rows(), shape[1], shape[1], 3})
+    spool::fail_file(folder, fmt::format("pictures {} are not [{}, S, S, 3]", shape.text(), table.rows()));
+  if (encoder_options.grid_size(shape[1]).h < 1)
+    spool::fail_file(folder, fmt::format("pictures {} are too small", shape.text()));
   for (float& value : pictures.as<float>()) value /= 255;
   Task task;
   std::vector<std::size_t> kept;
@@ -94,7 +97,7 @@ Task read_set(const std::string& folder, const std::string& column, std::int64_t
 struct Model {
   Model(Program& program, const WriterOptions& options, const Task& task)
       : dropout(program.recipe().dropout),
-        encoder(program.init().named("encoder"), {.channels = {24, 48, 96}}),
+        encoder(program.init().named("encoder"), encoder_options),
         writer(program, options, task.captions, task.split.train,
                {program.recipe().hidden, encoder.output_size(), encoder.output_size()}) {}
   spool::Params parameters() const { return spool::parameters(encoder, writer); }
@@ -115,7 +118,8 @@ struct Model {
 // "looked.svg": the pictures, and beside each, for each word, the picture as bright as it was looked at.
 void draw(const Program& program, const Model& model, const Tensor& pictures, Positions positions,
           const std::vector<Tokens>& written) {
-  const auto S = static_cast<std::size_t>(pictures.shape()[1]), G = S / 8;  // halved three times
+  const auto S = static_cast<std::size_t>(pictures.shape()[1]),
+             G = static_cast<std::size_t>(model.encoder.grid_size(pictures.shape()[1]).h);
   std::vector<std::string> rows;
   for (std::size_t k = 0; k < positions.size(); ++k) {
     const Tensor picture = some_of(pictures, positions.subspan(k, 1)).reshaped(pictures.shape().without(0));

@@ -7,7 +7,6 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <map>
 
 namespace {
 
@@ -31,9 +30,15 @@ With --data DIR it learns gestures of DIR/gesture_point_history, or garments of 
 
 )";
 
-const std::map<std::string, std::int64_t> widths{
-    {"gestures", 2}, {"moving", 288}, {"rows", 28}};  // of frames
 constexpr std::int64_t side = 28, window = 14, frames = 8, places = 16;
+const spool::ConvEncoderOptions eye_options{.in = 1, .channels = {16, 32}};  // of the moving window
+
+// The numbers of a frame, or of what the eye makes of it.
+std::int64_t width_of(const std::string& task) {
+  if (task != "moving") return task == "gestures" ? 2 : side;
+  const spool::Size2 grid = eye_options.grid_size(window);
+  return eye_options.channels.back() * grid.h * grid.w;
+}
 
 // A finger that rests, goes round to the right or to the left, or away: [16,2].
 Tensor made_up_track(int gesture, spool::Philox& random) {
@@ -147,18 +152,17 @@ Tensor through_window(const Tensor& picture, std::uint64_t corner) {
 struct Watcher {
   Watcher(const Program& program, const std::string& task, std::int64_t classes)
       : memory(program.init(), {.recipe = program.recipe(),
-                                .width = widths.at(task),
+                                .width = width_of(task),
                                 .classes = classes,
                                 .bidirectional = false,
                                 .pooling = Pooling::none}) {
-    if (task == "moving")
-      eye.emplace(program.init().named("eye"), spool::ConvEncoderOptions{.in = 1, .channels = {16, 32}});
+    if (task == "moving") eye.emplace(program.init().named("eye"), eye_options);
   }
   Var operator()(Tape& tape, const spool::PaddedRows& x, bool training) const {
     if (!eye) return memory(tape, x, training);
     const std::int64_t T = x.values.shape()[0], B = x.values.shape()[1];
     const Var seen = (*eye)(spool::reshape(tape.input(x.values), {T * B, 1, window, window}));
-    return memory(spool::reshape(seen, {T, B, widths.at("moving")}), tape.tokens({B}, x.lengths), training);
+    return memory(spool::reshape(seen, {T, B, -1}), tape.tokens({B}, x.lengths), training);
   }
   spool::Params parameters() const { return eye ? spool::parameters(*eye, memory) : memory.parameters(); }
 

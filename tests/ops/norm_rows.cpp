@@ -69,6 +69,39 @@ std::vector<OpRow> norm_rows() {
                       },
                       "layer_norm: the weight must be of shape [3]\n  a  input \"x\"  [2, 3]\n"
                       "  b  input \"w\"  [2]")}},
+      {.name = "group_norm",
+       .f = [](Tape&, const Vars& in) { return group_norm(in[0], 2, in[1], in[2], 0.1); },
+       .samples = {{{real({2, 4, 3}), real({4}), real({4})}},
+                   {{real({2, 2, 2, 2}), real({2}), real({2})}},
+                   {{real({3, 4}), real({4}), real({4})}},
+                   {{real({0, 2, 3}), real({2}), real({2})}}},
+       .reference =
+           [](const std::vector<Tensor>& in) {
+             const auto channel = channel_of(in[0].shape());
+             const auto group = static_cast<std::size_t>(in[0].shape().without(0).size() / 2);
+             std::vector<double> y = normalised(in[0], 0.1, [=](std::size_t i) { return i / group; });
+             for (std::size_t i = 0; i < y.size(); ++i)
+               y[i] = y[i] * in[1].at(channel(i)) + in[2].at(channel(i));
+             return y;
+           },
+       .errors = {error([](Tape& t) { group_norm(t.input(Tensor({3})), 1); },
+                        "group_norm: needs x [B, C, ...]\n  a  input  [3]"),
+                  error(
+                      [](Tape& t) {
+                        group_norm(t.input(Tensor({2, 4})), 3);
+                      },
+                      "group_norm: 4 channels can't be divided into 3 groups\n  a  input  [2, 4]"),
+                  error(
+                      [](Tape& t) {
+                        group_norm(t.input(Tensor({2, 4})), 0);
+                      },
+                      "group_norm: 4 channels can't be divided into 0 groups\n  a  input  [2, 4]"),
+                  error(
+                      [](Tape& t) {
+                        group_norm(t.input(Tensor({2, 4}), "x"), 2, 1, t.input(Tensor({2}), "b"));
+                      },
+                      "group_norm: the bias must be of shape [4]\n  a  input \"x\"  [2, 4]\n"
+                      "  b  input \"b\"  [2]")}},
       {.name = "batch_norm in training",
        .f = [](Tape&, const Vars& in) { return batch_norm(in[0], in[1], in[2], 0.1).y; },
        .samples = {{{real({2, 2, 3}), real({2}), real({2})}},

@@ -191,9 +191,11 @@ SPOILT = [
             (packed(idx([30, 16, 16, 3], b"x")),
              ": is a damaged or truncated IDX file: it has 1 bytes of numbers, and its header says 23040"),
             (packed(idx([29, 8, 8, 3], bytes(29 * 192))), "DATA/caption_stamps: pictures [29, 8, 8, 3] are not "
-             "[30, S, S, 3] with S a multiple of 8"),
-            (packed(idx([30, 12, 12, 3], bytes(30 * 432))), "DATA/caption_stamps: pictures [30, 12, 12, 3] are not "
-             "[30, S, S, 3] with S a multiple of 8")]),
+             "[30, S, S, 3]"),
+            (packed(idx([30, 8, 12, 3], bytes(30 * 288))), "DATA/caption_stamps: pictures [30, 8, 12, 3] are not "
+             "[30, S, S, 3]"),
+            (packed(idx([30, 7, 7, 3], bytes(30 * 147))),
+             "DATA/caption_stamps: pictures [30, 7, 7, 3] are too small")]),
     Spoilt("caption", "", "caption_stamps/captions.tsv",
            [EMPTY, NOT_UTF8, (rows("index\tfile\tde", "1\t2\t3", 30), ": has no column \"en\"; it has \"index\", \"file\", \"de\""),
             (rows("index\tfile\ten", "0\tx", 30), ": line 2: 2 fields where line 1 has 3"),
