@@ -14,8 +14,22 @@ const std::vector<std::string> first_three{"<unknown>", "<begin>", "<end>"};
 
 }  // namespace
 
+// Error is the type for words that can't be: ShapeError for the caller's, FileError for saved ones.
+template <class Error>
+void WordVocabulary::add(std::string word) {
+  if (word.empty() || word.find('\n') != std::string::npos)
+    throw Error(fmt::format("WordVocabulary: {} is no word", in_quotes(word)));
+  if (!ids_.emplace(word, size()).second)
+    throw Error(fmt::format("WordVocabulary: {} occurs twice in the list of words", in_quotes(word)));
+  words_.push_back(std::move(word));
+}
+
+WordVocabulary::WordVocabulary() : words_(first_three) {}
+
 WordVocabulary::WordVocabulary(std::span<const std::vector<std::string>> sequences, int min_count)
-    : words_(first_three) {
+    : WordVocabulary() {
+  if (min_count < 1)
+    throw ShapeError(fmt::format("WordVocabulary: min_count must be at least 1, not {}", min_count));
   std::map<std::string, int> counts;
   for (const auto& sequence : sequences)
     for (const std::string& word : sequence) ++counts[word];
@@ -23,25 +37,19 @@ WordVocabulary::WordVocabulary(std::span<const std::vector<std::string>> sequenc
   for (const auto& [word, count] : counts)
     if (count >= min_count) chosen.emplace_back(-count, word);
   if (chosen.empty())
-    throw ShapeError(fmt::format("WordVocabulary: no word stands {} times or more", std::max(min_count, 1)));
+    throw ShapeError(fmt::format("WordVocabulary: no word occurs {} times or more", min_count));
   std::ranges::sort(chosen);
-  for (auto& [count, word] : chosen) add(std::move(word));
+  for (auto& [count, word] : chosen) add<ShapeError>(std::move(word));
 }
 
-WordVocabulary::WordVocabulary(std::string_view text) : words_(first_three) {
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t stop = std::min(text.find('\n', at), text.size());
-    add(std::string(text.substr(at, stop - at)));
+WordVocabulary WordVocabulary::from_text(std::string_view saved) {
+  WordVocabulary all;
+  for (std::size_t at = 0; at <= saved.size();) {
+    const std::size_t stop = std::min(saved.find('\n', at), saved.size());
+    all.add<FileError>(std::string(saved.substr(at, stop - at)));
     at = stop + 1;
   }
-}
-
-void WordVocabulary::add(std::string word) {
-  if (word.empty() || word.find('\n') != std::string::npos)
-    throw FileError(fmt::format("WordVocabulary: {} is no word", in_quotes(word)));
-  if (!ids_.emplace(word, size()).second)
-    throw FileError(fmt::format("WordVocabulary: {} stands twice in the list of words", in_quotes(word)));
-  words_.push_back(std::move(word));
+  return all;
 }
 
 std::string WordVocabulary::text() const {

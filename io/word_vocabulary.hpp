@@ -15,15 +15,15 @@ class WordVocabulary {
  public:
   static constexpr int unknown = 0, begin = 1, end = 2;
 
-  /// The words that stand at least min_count times in the sequences, the most frequent first and equals in
-  /// the order of their bytes. ShapeError when none does; FileError for an empty word or one with a line
-  /// break.
+  /// The words that occur at least min_count times in the sequences, the most frequent first and equals in
+  /// the order of their bytes. ShapeError when there is none, for an empty word or one with a line break, and
+  /// for a min_count below 1.
   explicit WordVocabulary(std::span<const std::vector<std::string>> sequences, int min_count = 1);
-  /// What text() gave. FileError for an empty line and a word that stands twice.
-  explicit WordVocabulary(std::string_view text);
+  /// The vocabulary whose text() was saved. FileError for an empty line and a word that occurs twice.
+  static WordVocabulary from_text(std::string_view saved);
 
   int size() const { return static_cast<int>(words_.size()); }  ///< The first three among them.
-  /// All words but the first three, one a line: this is what a checkpoint keeps.
+  /// All words but the first three, one a line: this is what a checkpoint keeps; see from_text().
   std::string text() const;
 
   /// Words that are not in it become `unknown`.
@@ -33,6 +33,8 @@ class WordVocabulary {
   std::vector<std::string> decode(std::span<const int> ids) const;
 
  private:
+  WordVocabulary();  // of the first three
+  template <class Error>
   void add(std::string word);
 
   std::vector<std::string> words_;

@@ -25,6 +25,7 @@ namespace {
 Tape tape;
 const Init init{.seed = 1};
 const std::vector<int> eight{0, 1, 2, 3, 4, 5, 6, 7};
+const std::vector<std::vector<std::string>> so_good{{"so", "good"}};
 
 Var array(const Shape& shape, std::string_view name) { return tape.input(Tensor(shape), name); }
 Var tokens(std::initializer_list<int> ids, std::string_view name) {
@@ -248,10 +249,11 @@ const std::vector<Mistake> shape_mistakes{
        pad(two, std::vector<std::size_t>{0, 2});
      }},
     {"Sequences that are not there", [] { LengthBatches({}, {}); }},
-    {"A vocabulary of no words",
+    {"Words for a vocabulary", [] { WordVocabulary(so_good, 2); }},
+    {"Words for a vocabulary", [] { WordVocabulary(so_good, 0); }},
+    {"Words for a vocabulary",
      [] {
-       const std::vector<std::vector<std::string>> texts{{"so", "good"}};
-       WordVocabulary(texts, 2);
+       WordVocabulary(std::vector<std::vector<std::string>>{{"so", ""}});
      }},
     {"Attention and decoders",
      [] {

@@ -126,7 +126,7 @@ spool::Tensor reasons(const SequenceModel& model, const std::vector<int>& ids) {
 }
 
 int classify(const Program& program, const Options& o) {
-  const spool::WordVocabulary vocabulary(program.fact("vocabulary"));
+  const auto vocabulary = spool::WordVocabulary::from_text(program.fact("vocabulary"));
   const SequenceModel model = model_of(program, o, vocabulary.size());
   program.restore(model.parameters());
   std::vector<std::string> pictures;
@@ -204,6 +204,7 @@ int main(int argc, char** argv) {
   return program.run(argc, argv, [&] {
     require_one_of("set", o.set, {"films", "waimai", "hotels"});
     require_one_of("by", o.by, {"word", "character"});
+    require(o.min_count >= 1, fmt::format("--min-count must be at least 1, not {}", o.min_count));
     require(o.longest > 0, "--longest must be above 0");
     require(o.unknown >= 0 && o.unknown < 1, "--unknown must be in [0, 1)");
     return program.verb() == "classify" ? classify(program, o) : learn_or_judge(program, o);

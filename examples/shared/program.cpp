@@ -342,7 +342,7 @@ spool::WordVocabulary kept_words(Program& program, const std::string& name,
                                  const std::vector<std::vector<std::string>>& texts, int min_count) {
   const bool uses = texts.empty() && !program.trains();
   spool::WordVocabulary words =
-      uses ? spool::WordVocabulary(program.fact(name)) : spool::WordVocabulary(texts, min_count);
+      uses ? spool::WordVocabulary::from_text(program.fact(name)) : spool::WordVocabulary(texts, min_count);
   program.fact(name, words.text());
   return words;
 }

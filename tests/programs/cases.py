@@ -96,6 +96,7 @@ USAGE = {
               ("sample --model MODEL --count 0", "--count must be at least 1, not 0"),
               ("classify --model MODEL mona", "the model in --model was trained with --task generate")],
     "sentiment": [("train --set x --data DATA", "--set x is none of films, waimai, hotels"),
+                  ("train --min-count 0", "--min-count must be at least 1, not 0"),
                   ("train --by x", "--by x is none of word, character"),
                   ("train --pooling x", "--pooling x is none of last, mean, attention"),
                   ("train --longest 0", "--longest must be above 0"),
