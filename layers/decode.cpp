@@ -15,6 +15,9 @@ namespace {
 constexpr double inf = std::numeric_limits<double>::infinity();
 
 void check(const DecodeOptions& o, std::int64_t batch) {
+  if (o.begin < 0 || o.end < 0) throw ShapeError("decode: say which token begins and which ends");
+  if (std::ranges::count(o.banned, o.end) > 0)
+    throw ShapeError(fmt::format("decode: token {} is the end and can't be banned", o.end));
   if (batch < 1 || o.max_length < 1)
     throw ShapeError(fmt::format("decode: the batch and max_length must be at least 1, not {} and {}", batch,
                                  o.max_length));
@@ -34,26 +37,31 @@ double log_sum(std::span<const double> scores) {
   return top + std::log(sum);
 }
 
-// One step's scores, row by row.
+// One step's scores, row by row, without those of banned tokens.
 class Rows {
  public:
-  Rows(const Tensor& scores, std::int64_t rows, const DecodeOptions& o) : scores_(scores) {
+  Rows(const Tensor& scores, std::int64_t rows, const DecodeOptions& o) : scores_(scores), banned_(o.banned) {
     const Shape& s = scores.shape();
-    if (s.rank() != 2 || s[0] != rows || o.begin < 0 || o.begin >= s[1] || o.end < 0 || o.end >= s[1])
+    if (s.rank() != 2 || s[0] != rows || o.begin >= s[1] || o.end >= s[1])
       throw ShapeError(fmt::format(
           "decode: a step of {} rows must give scores [{}, V] with begin {} and end {} below V, not {}", rows,
           rows, o.begin, o.end, s.text()));
+    for (const int token : banned_)
+      if (token < 0 || token >= s[1])
+        throw ShapeError(fmt::format("decode: banned token {} is outside 0..{}", token, s[1] - 1));
     row_.resize(static_cast<std::size_t>(s[1]));
   }
   /// As doubles; they stand until the next call.
   std::span<const double> operator[](std::size_t i) {
     scores_.visit(
         [&](auto all) { std::ranges::copy(all.subspan(i * row_.size(), row_.size()), row_.begin()); });
+    for (const int token : banned_) row_[static_cast<std::size_t>(token)] = -inf;
     return row_;
   }
 
  private:
   const Tensor& scores_;
+  const std::vector<int>& banned_;
   std::vector<double> row_;
 };
 

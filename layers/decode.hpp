@@ -2,8 +2,9 @@
 // model: a step is any function that gives scores, such as a DecodeStepper (decode_stepper.hpp), which runs a
 // decoder that was recorded once.
 //
-// Rows are hypotheses side by side. At each step row i takes up what row parents[i] was after the last step
-// and reads tokens[i] next; so a search drops and doubles hypotheses without knowing what a state is.
+// Rows are hypotheses side by side. Before each step, row i takes over the state that row parents[i] had
+// after the previous step, then reads tokens[i]. So a search drops and copies hypotheses without knowing what
+// a state is.
 #pragma once
 
 #include <spool/graph/tensor.hpp>
@@ -15,14 +16,17 @@
 
 namespace spool {
 
-/// tokens and parents [N] -> scores [N,V] of the next token: logits, or log-probabilities. Where V rules a
-/// token out its score is -inf. The result stands until the next call.
+/// tokens and parents [N] -> scores [N,V] of the next token: logits, or log-probabilities. A token that must
+/// not be chosen has score -inf. The result stands until the next call.
 using DecodeStep = std::function<const Tensor&(std::span<const int> tokens, std::span<const int> parents)>;
 
 struct DecodeOptions {
-  int begin = 0;         ///< the token before the first
-  int end = 0;           ///< the token after the last
+  int begin = -1;        ///< the token before the first; must be said
+  int end = -1;          ///< the token after the last; must be said
   int max_length = 100;  ///< tokens that a hypothesis may have, its end among them
+  /// Tokens that are never written, such as the one for unknown words. Their scores count as -inf, so that
+  /// probabilities are those of softmax over the other tokens.
+  std::vector<int> banned = {};
 };
 
 struct Hypothesis {
@@ -34,8 +38,9 @@ struct Hypothesis {
 
 // For all of these: a step of `batch` sequences (beam search: batch * width rows, those of one sequence side
 // by side), in the state before `begin`. A sequence that has ended goes on stepping with `end`, to no effect.
-// ShapeError for scores that are not [N,V] with begin and end in V, or options below 1; TapeError for scores
-// that are NaN or +inf, or -inf throughout.
+// ShapeError without begin or end, for scores that are not [N,V] with begin, end and the banned tokens in V,
+// for an end that is banned, and for options below 1; TapeError for scores that are NaN or +inf, and where
+// those of all tokens that are not banned are -inf.
 
 /// The likeliest token at each step, the first of equals.
 std::vector<Hypothesis> decode_greedy(const DecodeStep& step, std::int64_t batch,
@@ -44,14 +49,17 @@ std::vector<Hypothesis> decode_greedy(const DecodeStep& step, std::int64_t batch
 struct SampleOptions {
   double temperature = 1;  ///< scores are divided by it; 0: greedy. TapeError unless finite and at least 0
   int top_k = 0;           ///< among the k likeliest (Fan, Lewis and Dauphin 2018); 0: all
-  double top_p = 1;        ///< among the fewest that hold this probability (Holtzman et al. 2020)
+  /// Sample only from the smallest set of tokens whose total probability is at least top_p (nucleus sampling,
+  /// Holtzman et al. 2020).
+  double top_p = 1;
 };
 
 /// A token by its score: drawn from softmax(score / temperature), cut to top_k, then to top_p, and
 /// renormalised. Errors as above; TapeError for a top_p outside (0, 1].
 int sample_token(std::span<const double> scores, const SampleOptions& options, Philox& random);
 
-/// Draws each token by sample_token(). log_prob is that of the model, whatever the temperature.
+/// Draws each token by sample_token(). log_prob is that of softmax(scores), whatever the temperature, top_k
+/// and top_p.
 std::vector<Hypothesis> decode_sample(const DecodeStep& step, std::int64_t batch,
                                       const DecodeOptions& options, const SampleOptions& sampling,
                                       Philox& random);

@@ -190,6 +190,52 @@ TEST_CASE("a beam settles on nothing that is ruled out, and has fewer results wh
   CHECK(found[1].ended);
 }
 
+TEST_CASE("banned tokens are never written, and the others share their probability") {
+  const Model model(3);
+  const int banned = 0;
+  DecodeOptions without = limits;
+  without.banned = {banned, banned};
+  const auto ruled_out = [&](int width) -> DecodeStep {  // the same by scores of -inf
+    return [stepper = std::make_shared<DecodeStepper<Var, AttentionMemory>>(model.stepper(width)),
+            scores = Tensor()](auto tokens, auto parents) mutable -> const Tensor& {
+      scores = (*stepper)(tokens, parents);
+      for (std::size_t i = banned; i < scores.size(); i += V)
+        scores.set(i, -std::numeric_limits<double>::infinity());
+      return scores;
+    };
+  };
+  auto one = model.stepper(1), three = model.stepper(3), other = model.stepper(1);
+  const auto greedy = decode_greedy(std::ref(one), B, without);
+  const auto greedy_wanted = decode_greedy(ruled_out(1), B, limits);
+  const auto beams = decode_beam(std::ref(three), B, without, {.width = 3, .best = 3});
+  const auto beams_wanted = decode_beam(ruled_out(3), B, limits, {.width = 3, .best = 3});
+  Philox random(1), again(1);
+  const auto samples = decode_sample(std::ref(other), B, without, {}, random);
+  const auto samples_wanted = decode_sample(ruled_out(1), B, limits, {}, again);
+  for (std::size_t b = 0; b < B; ++b) {
+    check_same(greedy[b], greedy_wanted[b]);
+    check_same(samples[b], samples_wanted[b]);
+    REQUIRE(beams[b].size() == beams_wanted[b].size());
+    for (std::size_t i = 0; i < beams[b].size(); ++i) {
+      check_same(beams[b][i], beams_wanted[b][i]);
+      CHECK(std::ranges::count(beams[b][i].tokens, banned) == 0);
+    }
+  }
+
+  const Tensor row({1, 4}, {std::log(0.5), std::log(0.1), std::log(0.3), std::log(0.1)}, DType::f64);
+  const DecodeOptions o{.begin = 0, .end = 1, .max_length = 1, .banned = {0}};
+  CHECK(std::abs(decode_greedy(always(row), 1, o)[0].log_prob - std::log(0.3 / 0.5)) < 1e-12);
+  CHECK(std::abs(decode_beam(always(row), 1, o, {.width = 1})[0][0].log_prob - std::log(0.3 / 0.5)) < 1e-12);
+  std::map<int, int> drawn;
+  for (int i = 0; i < 2000; ++i) {
+    const Hypothesis h = decode_sample(always(row), 1, o, {}, random)[0];
+    ++drawn[h.ended ? o.end : h.tokens[0]];
+    CHECK(std::abs(h.log_prob - std::log(!h.ended && h.tokens[0] == 2 ? 0.6 : 0.2)) < 1e-12);
+  }
+  CHECK(drawn[0] == 0);
+  CHECK(std::abs(drawn[2] / 2000.0 - 0.6) < 0.055);
+}
+
 TEST_CASE("samples follow the model's distribution, cut as asked") {
   const std::vector<double> scores{std::log(0.5), std::log(0.1), std::log(0.3), std::log(0.1)};
   const auto shares = [&](const SampleOptions& o) {
@@ -286,7 +332,16 @@ TEST_CASE("decoding refuses what it can't follow") {
         "decode: a step of 1 rows must give scores [1, V] with begin 0 and end 1 below V, not [2, 2]");
   CHECK(shape_error(greedy(Tensor({1, 1}), o)) ==
         "decode: a step of 1 rows must give scores [1, V] with begin 0 and end 1 below V, not [1, 1]");
-  CHECK(shape_error(greedy(Tensor({1, 2}), {.max_length = 0})) ==
+  for (const DecodeOptions& unsaid : {DecodeOptions{}, {.begin = 0}, {.end = 0}})
+    CHECK(shape_error(greedy(Tensor({1, 2}), unsaid)) == "decode: say which token begins and which ends");
+  for (const int outside : {-1, 2})
+    CHECK(shape_error(greedy(Tensor({1, 2}), {.begin = 0, .end = 1, .banned = {0, outside}})) ==
+          "decode: banned token " + std::to_string(outside) + " is outside 0..1");
+  CHECK(shape_error(greedy(Tensor({1, 2}), {.begin = 0, .end = 1, .banned = {1}})) ==
+        "decode: token 1 is the end and can't be banned");
+  CHECK(tape_error(greedy(Tensor({1, 2}, {0, -inf}), {.begin = 0, .end = 1, .banned = {0}})) ==
+        "decode: the scores of a step are -inf throughout; no token is left");
+  CHECK(shape_error(greedy(Tensor({1, 2}), {.begin = 0, .end = 1, .max_length = 0})) ==
         "decode: the batch and max_length must be at least 1, not 1 and 0");
   const auto beam = [&](const BeamOptions& b) {
     return [&, b] { decode_beam(always(Tensor({2, 2})), 1, o, b); };

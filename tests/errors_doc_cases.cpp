@@ -72,6 +72,12 @@ WordTree two_leaves(std::vector<std::string> words) {
   return {.order = {leaf, leaf, join}, .labels = {"", "", ""}, .words = std::move(words)};
 }
 
+// One sequence, by a step that gives so many rows of scores.
+void decode(const DecodeOptions& options, std::int64_t rows = 1) {
+  const Tensor scores({rows, 9});
+  decode_greedy([&](auto, auto) -> const Tensor& { return scores; }, 1, options);
+}
+
 void sample(double temperature, double top_p) {
   Philox random(1);
   const SampleOptions how{.temperature = temperature, .top_p = top_p};
@@ -265,11 +271,13 @@ const std::vector<Mistake> shape_mistakes{
        const TokenDecoder decoder{Embedding(init, 9, 4), GruCell(init, 4, 8), Linear(init, 8, 9)};
        decoder(tokens({1, 2}, "tokens"), tape.constant(0, {2, 8}));
      }},
+    {"Attention and decoders", [] { decode({}); }},
     {"Attention and decoders",
      [] {
-       const Tensor scores({2, 9});
-       decode_greedy([&](auto, auto) -> const Tensor& { return scores; }, 1, {.begin = 1, .end = 9});
+       decode({.begin = 1, .end = 2, .banned = {0, 2}});
      }},
+    {"Attention and decoders", [] { decode({.begin = 1, .end = 2, .banned = {9}}); }},
+    {"Attention and decoders", [] { decode({.begin = 1, .end = 9}, /*rows=*/2); }},
     {"Attention and decoders", [] { decode_beam({}, 1, {.begin = 1, .end = 2}, {.width = 2, .best = 3}); }},
     {"Pictures for an encoder",
      [] {

@@ -4,15 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <limits>
 #include <map>
-#include <utility>
 
 namespace examples {
 
 namespace {
 
-using spool::Tape, spool::Tensor, spool::Var;
+using spool::Tape, spool::Var;
 using Words = spool::WordVocabulary;
 using Ids = std::vector<std::vector<int>>;
 
@@ -47,19 +45,6 @@ int kept_longest(Program& program, const Texts& texts, std::span<const std::size
     longest = static_cast<std::size_t>(program.number_fact("longest", std::numeric_limits<int>::max()));
   program.fact("longest", fmt::format("{}", longest));
   return static_cast<int>(longest);
-}
-
-// The same step, but <unknown> and <begin> are never written.
-spool::DecodeStep known_words(spool::DecodeStep step) {
-  return [step = std::move(step), scores = Tensor()](std::span<const int> tokens,
-                                                     std::span<const int> parents) mutable -> const Tensor& {
-    scores = step(tokens, parents);
-    const auto V = static_cast<std::size_t>(scores.shape()[1]);
-    for (std::size_t row = 0; row < scores.size(); row += V)
-      for (const int never : {Words::unknown, Words::begin})
-        scores.set(row + static_cast<std::size_t>(never), -std::numeric_limits<double>::infinity());
-    return scores;
-  };
 }
 
 }  // namespace
@@ -162,10 +147,12 @@ std::vector<Tokens> Writer::write(std::span<const std::size_t> positions,
   for (std::uint64_t n = 0; n < batches.size(); ++n) {
     const std::vector<std::size_t> about = pick(positions, batches.at(n));
     Tape tape;
-    const auto found =
-        spool::decode_beam(known_words(decoder_.stepper(read(tape, about, false), beam)), std::ssize(about),
-                           {.begin = Words::begin, .end = Words::end, .max_length = longest_},
-                           {.width = beam, .length_penalty = options_.length_penalty});
+    const auto found = spool::decode_beam(decoder_.stepper(read(tape, about, false), beam), std::ssize(about),
+                                          {.begin = Words::begin,
+                                           .end = Words::end,
+                                           .max_length = longest_,
+                                           .banned = {Words::unknown, Words::begin}},
+                                          {.width = beam, .length_penalty = options_.length_penalty});
     for (std::size_t i = 0; i < about.size(); ++i)
       all[batches.at(n)[i]] = words_.decode(found[i].front().tokens);
   }
