@@ -11,7 +11,7 @@
 
 namespace spool {
 
-/// Looks first, by the last state, and feeds what it found to the cell beside x; gives both, [y; context]
+/// Attends with the previous output as query, feeds [x; context] to the cell, and returns [y; context]
 /// (Bahdanau et al. 2015, sections 3.1 and A.2.2, with any readout after it). The cell's input has the size
 /// of x plus the memory's.
 template <class C>

@@ -16,6 +16,14 @@ void check_rate(std::string_view who, double rate) {
     throw ShapeError(fmt::format("{}: a rate of dropout or zoneout is {}; it must lie in 0..1", who, rate));
 }
 
+void check_training(std::string_view who, std::string_view told, std::optional<bool> training) {
+  if (!training)
+    throw TapeError(
+        fmt::format("{}: it drops values at random; tell {} {{.training = true}} or "
+                    "{{.training = false}}",
+                    who, told));
+}
+
 void check_kept(const char* who, const Vars& before, const Vars& now, const Where& where) {
   if (now.size() != before.size())
     throw ShapeError(

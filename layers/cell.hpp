@@ -16,6 +16,7 @@
 #include <spool/graph/tape.hpp>
 
 #include <concepts>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -62,6 +63,9 @@ concept HasOutput = std::same_as<S, Var> || requires(const C& cell, const S& s) 
 void check_cells(std::string_view model, std::size_t found, std::size_t cells);
 /// Throws ShapeError for a probability outside 0..1.
 void check_rate(std::string_view who, double rate);
+/// Throws TapeError where something that drops values at random does not know whether it trains; `told` is
+/// what to tell.
+void check_training(std::string_view who, std::string_view told, std::optional<bool> training);
 /// Throws ShapeError unless the parts of a state have kept their number and shapes over a step.
 void check_kept(const char* who, const Vars& before, const Vars& now, const Where& where);
 

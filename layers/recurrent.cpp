@@ -27,14 +27,6 @@ void refuse_recurrent_dropout(const std::string& name) {
       fmt::format("{}: recurrent_dropout needs a cell with step_from(h_in, x, state, where)", name));
 }
 
-void check_training(const std::string& name, std::optional<bool> training) {
-  if (!training)
-    throw TapeError(
-        fmt::format("{}: it drops values at random; tell unroll {{.training = true}} or "
-                    "{{.training = false}}",
-                    name));
-}
-
 void check_sequence(const std::string& name, Var xs, std::int64_t input, const Where& where) {
   const Shape& s = xs.shape(where);
   if (s.rank() != 3 || s[0] == 0 || s[2] != input)

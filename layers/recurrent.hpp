@@ -27,7 +27,6 @@ std::string cell_suffix(std::int64_t layer, bool reverse);        ///< "_l0", "_
 void check_layer(const std::string& name, std::int64_t layers, std::vector<double> rates,
                  std::initializer_list<double> more_rates);
 [[noreturn]] void refuse_recurrent_dropout(const std::string& name);
-void check_training(const std::string& name, std::optional<bool> training);
 void check_sequence(const std::string& name, Var xs, std::int64_t input, const Where& where);
 
 template <class C>
@@ -195,7 +194,7 @@ class Recurrent {
     detail::check_sequence(name_, xs, options_.input, where);
     detail::check_cells(name_, state.size(), cells_.size());
     const bool random = options_.dropout > 0 || options_.recurrent_dropout > 0 || !options_.zoneout.empty();
-    if (random) detail::check_training(name_, call.training);
+    if (random) detail::check_training(name_, "unroll", call.training);
   }
 
   Unrolled<typename C::State> run(const C& cell, Var xs, const typename C::State& state,

@@ -1,7 +1,7 @@
-// Seq2SeqDecoder: what writes in a sequence-to-sequence model: a TokenDecoder around any cell, with attention
-// or without, and the first state made from a summary of what was read. The attention's kind is an option
-// here, where in attention_cells.hpp it is a type. What reads is the user's: recurrent layers, or a
-// convolutional encoder.
+// Seq2SeqDecoder: the decoder of a sequence-to-sequence model: a TokenDecoder around any cell that it can
+// make (see DecoderCell), with attention or without, whose first state is made from a summary of the source.
+// The kind of attention is an option here, where in attention_cells.hpp it is a type. The encoder is the
+// user's: recurrent layers, or a convolutional encoder.
 //
 //   const Seq2SeqDecoder<GruCell> decoder(
 //       init.named("decoder"), {.vocabulary = V, .embed = 64, .hidden = 128, .memory = E, .summary = Z});
@@ -15,6 +15,7 @@
 #include <spool/layers/token_decoder.hpp>
 #include <spool/ops/activation.hpp>
 
+#include <concepts>
 #include <memory>
 #include <optional>
 
@@ -24,23 +25,39 @@ struct Seq2SeqDecoderOptions {
   std::int64_t vocabulary = 0;  ///< V
   std::int64_t embed = 0;       ///< size of a token's vector
   std::int64_t hidden = 0;      ///< H, units of the cell
-  std::int64_t memory = 0;      ///< E, size of a place of what it looks at; no matter without attention
-  std::int64_t summary = 0;     ///< Z, size of what the first state is made of
-  /// additive looks before each step (BahdanauCell); the others after it, and what was found is fed back
-  /// (LuongCell). Without any, the first state is all that says what to write about.
+  std::int64_t memory = 0;      ///< E, feature size of the memory; ignored without attention
+  std::int64_t summary = 0;     ///< Z, size of the summary that the first state is made from
+  /// additive attends before each step (BahdanauCell); the others after it, with input feeding (LuongCell).
+  /// Without attention the first state is all that the decoder knows of the source.
   std::optional<Score> attention = Score::additive;
-  double dropout = 0;  ///< of the embedded words and of what the head reads
+  double dropout = 0;  ///< of the embedded words and of the head's input
 };
 
 struct Seq2SeqCall {
-  bool training = false;  ///< whether to drop
-  Var teacher = {};       ///< scheduled sampling (TokenDecoder::sampled); without it the true tokens are read
+  std::optional<bool> training = {};  ///< must be said where there is dropout: whether to drop
+  Var teacher = {};  ///< scheduled sampling (TokenDecoder::sampled); without it the true tokens are read
   Vars* weights = nullptr;  ///< takes up the attention's weights of each step, [B,S]
 };
 
-/// Parameters: table, bridge (summary to first state, tanh), cell, attention, combine (Luong), head.
+/// A cell that a Seq2SeqDecoder can make: beside step(), it has what LstmCell has too. State is a Var or a
+/// structure of Vars, all of which are [B,...].
+template <class C>
+concept DecoderCell = Cell<C, typename C::State> &&
+    requires(const Init& init, std::int64_t size, const C& cell, Tape& tape) {
+  C(init, /*input=*/size, /*hidden=*/size);
+  { cell.zero_state(tape, /*batch=*/size) } -> std::same_as<typename C::State>;
+  { cell.output_size() } -> std::convertible_to<std::int64_t>;
+  { cell.parameters() } -> std::convertible_to<Params>;
+};
+
+/// Parameters: table, bridge (summary to first state, tanh), cell, attention, combine (Luong; its output has
+/// H units too), head.
 template <class C>
 class Seq2SeqDecoder {
+  static_assert(DecoderCell<C>,
+                "the cell of a Seq2SeqDecoder needs C(init, input, hidden), State, step, "
+                "zero_state(tape, batch), output_size() and parameters(), as LstmCell has");
+
  public:
   /// ShapeError for sizes below 1, and what Attention throws.
   Seq2SeqDecoder(const Init& init, const Seq2SeqDecoderOptions& options)
@@ -48,16 +65,15 @@ class Seq2SeqDecoder {
         table_(init.named("table"), options.vocabulary, options.embed),
         cell_(init.named("cell"), options.embed + fed_size(), options.hidden),
         bridge_(init.named("bridge"), options.summary, state_size()),
-        head_(init.named("head"), looks_before() ? cell_.output_size() + options.memory : cell_.output_size(),
-              options.vocabulary) {
+        head_(init.named("head"), head_size(), options.vocabulary) {
     if (!options.attention) return;
-    const std::int64_t H = cell_.output_size(), E = options.memory;
+    const std::int64_t Y = cell_.output_size(), E = options.memory;
     attention_.emplace(init.named("attention"),
-                       AttentionOptions{.query = H, .memory = E, .score = *options.attention});
-    if (!looks_before()) combine_.emplace(init.named("combine"), H + E, H);
+                       AttentionOptions{.query = Y, .memory = E, .score = *options.attention});
+    if (!looks_before()) combine_.emplace(init.named("combine"), Y + E, options.hidden);
   }
 
-  /// What is written about: a state (graph/state.hpp), of which a Carried may be made.
+  /// The encoder's result; a state, so that a Carried can hold it.
   struct Source {
     Var summary;                     ///< [B,Z]
     States<AttentionMemory> memory;  ///< one, or none without attention
@@ -71,9 +87,11 @@ class Seq2SeqDecoder {
   }
 
   /// tokens [T,B], which begin with the begin token -> scores [T,B,V], those of step t being of token t+1.
+  /// TapeError where there is dropout and `training` is not said.
   Var operator()(Var tokens, const Source& source, const Seq2SeqCall& call = {},
                  Where where = Where::current()) const {
     const CalledFrom from(tokens.tape(where), where);
+    if (options_.dropout > 0) detail::check_training("Seq2SeqDecoder", "it", call.training);
     return choose([&](auto kind) {
       const auto writer = decoder(cell_of(kind, source, call.weights), call.training);
       auto start = start_of(kind, source.summary);
@@ -118,6 +136,10 @@ class Seq2SeqDecoder {
   std::int64_t fed_size() const {  // beside each embedded word
     return !options_.attention ? 0 : looks_before() ? options_.memory : options_.hidden;
   }
+  std::int64_t head_size() const {
+    if (!options_.attention) return cell_.output_size();
+    return looks_before() ? cell_.output_size() + options_.memory : options_.hidden;
+  }
   std::int64_t state_size() const {
     Tape tape;
     std::int64_t size = 0;
@@ -126,7 +148,7 @@ class Seq2SeqDecoder {
   }
 
   template <class Cell>
-  TokenDecoder<Cell> decoder(Cell cell, bool training) const {
+  TokenDecoder<Cell> decoder(Cell cell, std::optional<bool> training) const {
     return {table_, std::move(cell), head_, options_.dropout, training};
   }
 
@@ -134,7 +156,7 @@ class Seq2SeqDecoder {
   struct LooksBefore {};
   struct LooksAfter {};
 
-  // Calls f with what the attention is, as a type.
+  // Calls f with the kind of attention as a type.
   template <class F>
   auto choose(F&& f) const {
     if (!attention_) return f(Alone{});
@@ -159,8 +181,7 @@ class Seq2SeqDecoder {
     });
   }
   LuongState<typename C::State> start_of(LooksAfter, Var summary) const {
-    return {start_of(Alone{}, summary),
-            summary.tape().constant(0, {summary.shape()[0], cell_.output_size()})};
+    return {start_of(Alone{}, summary), summary.tape().constant(0, {summary.shape()[0], options_.hidden})};
   }
 
   Seq2SeqDecoderOptions options_;

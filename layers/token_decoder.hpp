@@ -1,6 +1,7 @@
 // TokenDecoder: a decoder over words: embedding, any cell, and a head that scores the next word. It is itself
 // a cell whose x is token numbers, so that unroll() and DecodeStepper run it; training goes by teacher
-// forcing, or by scheduled sampling.
+// forcing, or by scheduled sampling. With dropout it must know whether it trains, as recurrent layers must:
+// a step throws TapeError until `training` is said.
 #pragma once
 
 #include <spool/layers/cell.hpp>
@@ -9,6 +10,7 @@
 #include <spool/layers/unroll.hpp>
 #include <spool/ops/random.hpp>
 
+#include <optional>
 #include <utility>
 
 namespace spool {
@@ -28,13 +30,14 @@ struct TokenDecoder {
   Embedding table;
   C cell;  ///< the library's, yours, or a wrapper such as LuongCell
   Linear head;
-  double dropout = 0;     ///< of the embedded words and of what the head reads
-  bool training = false;  ///< whether to drop
+  double dropout = 0;                 ///< of the embedded words and of the head's input
+  std::optional<bool> training = {};  ///< must be said where there is dropout: whether to drop
 
   /// tokens [B] -> scores [B,V] of the next one, and the next state.
   template <class S>
   std::pair<Var, S> step(Var tokens, const S& s, const Where& where = Where::current()) const {
     const CalledFrom from(tokens.tape(where), where);
+    check_training();
     auto [y, next] = spool::step(cell, dropped(table(tokens, where)), s, where);
     return {head(dropped(y), where), std::move(next)};
   }
@@ -46,6 +49,7 @@ struct TokenDecoder {
                          Where where = Where::current()) const {
     const CalledFrom from(tokens.tape(where), where);
     detail::check_decoder(tokens, {}, where);
+    check_training();
     auto [ys, last] = unroll(cell, dropped(table(tokens, where)), std::move(state), options, where);
     return {head(dropped(ys), where), std::move(last)};
   }
@@ -71,12 +75,13 @@ struct TokenDecoder {
   }
 
  private:
-  Var dropped(Var x) const { return spool::dropout(x, dropout, training); }
+  void check_training() const {
+    if (dropout > 0) detail::check_training("TokenDecoder", "it", training);
+  }
+  Var dropped(Var x) const { return spool::dropout(x, dropout, training.value_or(false)); }
 };
 template <class C>
-TokenDecoder(Embedding, C, Linear) -> TokenDecoder<C>;
-template <class C>
-TokenDecoder(Embedding, C, Linear, double, bool) -> TokenDecoder<C>;
+TokenDecoder(Embedding, C, Linear, double = 0, std::optional<bool> = {}) -> TokenDecoder<C>;
 
 /// The probability of the true token after `step` of inverse sigmoid decay, k / (k + exp(step / k)) (Bengio
 /// et al. 2015, section 2.4): about 1 at first, 1/2 at step k log k. TapeError for k below 1.

@@ -299,6 +299,36 @@ TEST_CASE("tokens drawn on the tape follow the scores") {
   CHECK(std::abs(share[2] - 0.3) < 0.012);
 }
 
+TEST_CASE("a decoder with dropout must know whether it trains") {
+  const Model model(4);
+  const auto scores = [&](double rate, std::optional<bool> training, std::string_view how) {
+    Tape tape(TapeOptions{.dtype = DType::f64, .seed = 3});
+    const BahdanauCell cell{model.gru, model.attention, model.memory(tape)};
+    const TokenDecoder decoder{model.table, cell, model.head, rate, training};
+    const Var in = tape.tokens({2, B}, std::vector{1, 1, 3, 0}), h = tape.constant(0.1, {B, H});
+    if (how == "by hand") {
+      const Var ys = unroll(cell, dropout(model.table(in), rate), h).ys;
+      return tape.read(model.head(dropout(ys, rate)));
+    }
+    if (how == "step by hand") {
+      const Var y = step(cell, dropout(model.table(select(in, 0, 0)), rate), h).first;
+      return tape.read(model.head(dropout(y, rate)));
+    }
+    if (how == "step") return tape.read(decoder.step(select(in, 0, 0), h).first);
+    if (how == "sampled") return tape.read(decoder.sampled(in, h, tape.constant(1)).ys);
+    return tape.read(decoder(in, h).ys);
+  };
+  for (const std::string_view how : {"step", "sampled", "whole"}) {
+    INFO(how);
+    CHECK(tape_error([&] { scores(0.5, {}, how); }) ==
+          "TokenDecoder: it drops values at random; tell it {.training = true} or {.training = false}");
+    CHECK(scores(0.5, false, how) == scores(0, {}, how));
+    CHECK(scores(0.5, true, how) != scores(0, {}, how));
+  }
+  CHECK(scores(0.5, true, "whole") == scores(0.5, true, "by hand"));
+  CHECK(scores(0.5, true, "step") == scores(0.5, true, "step by hand"));
+}
+
 TEST_CASE("one plan serves a whole schedule of sampling") {
   const Model model(4);
   Tape tape(DType::f64);

@@ -408,6 +408,11 @@ const std::vector<Mistake> tape_mistakes{
      [] {
        Lstm(init, {.input = 3, .hidden = 8, .dropout = 0.5}).unroll(array({5, 1, 3}, "xs"));
      }},
+    {"Training or not",
+     [] {
+       const TokenDecoder decoder{Embedding(init, 9, 4), GruCell(init, 4, 8), Linear(init, 8, 9), 0.3};
+       decoder.step(tokens({1, 2}, "tokens"), tape.constant(0, {2, 8}));
+     }},
     {"Options without a meaning", [] { clamp(array({2}, "x"), 1, -1); }},
     {"Options without a meaning", [] { Adam({weight()}, {.lr = -1}); }},
     {"Options without a meaning", [] { step_decay(0); }},

@@ -1,27 +1,41 @@
-// Seq2SeqDecoder: what the search says of a hypothesis is what teacher forcing says of it, with any attention
-// and cell; padding changes nothing; every parameter takes part.
+// Seq2SeqDecoder: it is what one composes by hand of the same parts; what the search says of a hypothesis is
+// what teacher forcing says of it, with any attention and cell; padding changes nothing; every parameter
+// takes part.
 #include <spool/spool.hpp>
 
 #include <cmath>
 
 #include "catch.hpp"
 #include "error_text.hpp"
+#include "reference.hpp"
 
 using namespace spool;
 
 namespace {
 
-constexpr std::int64_t V = 6, E = 4, H = 4, Z = 3, S = 3;
+constexpr std::int64_t V = 6, D = 3, E = 4, H = 4, Z = 3, S = 3;
 constexpr int begin = 1, end = 2;
 
-Seq2SeqDecoderOptions options_with(std::optional<Score> attention) {
-  return {.vocabulary = V, .embed = 3, .hidden = H, .memory = E, .summary = Z, .attention = attention};
+Seq2SeqDecoderOptions options_with(std::optional<Score> attention, double dropout = 0) {
+  return {.vocabulary = V,
+          .embed = D,
+          .hidden = H,
+          .memory = E,
+          .summary = Z,
+          .attention = attention,
+          .dropout = dropout};
 }
+
+// A cell whose output has not `hidden` units.
+struct Projected : LstmCell {
+  Projected(const Init& init, std::int64_t input, std::int64_t hidden)
+      : LstmCell(init, input, hidden, {.proj = 2}) {}
+};
 
 // Weights large enough for distributions far from even.
 template <class C>
-Seq2SeqDecoder<C> decoder_with(std::optional<Score> attention) {
-  Seq2SeqDecoder<C> decoder({.seed = 3, .dtype = DType::f64}, options_with(attention));
+Seq2SeqDecoder<C> decoder_with(std::optional<Score> attention, double dropout = 0) {
+  Seq2SeqDecoder<C> decoder({.seed = 3, .dtype = DType::f64}, options_with(attention, dropout));
   std::uint32_t stream = 0;
   for (Param p : decoder.parameters()) {
     Philox random(5, ++stream);
@@ -52,7 +66,8 @@ double log_prob(const Seq2SeqDecoder<C>& decoder, const Hypothesis& h, std::size
   std::vector<int> out = h.tokens, both;
   if (h.ended) out.push_back(end);
   for (std::size_t t = 0; t < out.size(); ++t) both.insert(both.end(), 2, t == 0 ? begin : out[t - 1]);
-  const Var scores = decoder(tape.tokens({std::ssize(out), 2}, both), source_of(tape, decoder));
+  const Var scores =
+      decoder(tape.tokens({std::ssize(out), 2}, both), source_of(tape, decoder), {.training = false});
   const Tensor log_p = tape.read(select(log_softmax(scores), 1, static_cast<std::int64_t>(row)));
   double sum = 0;
   for (std::size_t t = 0; t < out.size(); ++t) sum += log_p.at(t * V + static_cast<std::size_t>(out[t]));
@@ -61,10 +76,11 @@ double log_prob(const Seq2SeqDecoder<C>& decoder, const Hypothesis& h, std::size
 
 const std::vector<std::optional<Score>> kinds{std::nullopt, Score::additive, Score::general, Score::dot};
 
+// With dropout, which only training knows.
 template <class C>
-void check_search() {
-  for (const auto& kind : kinds) {
-    const auto decoder = decoder_with<C>(kind);
+void check_search(const std::vector<std::optional<Score>>& which = kinds) {
+  for (const auto& kind : which) {
+    const auto decoder = decoder_with<C>(kind, 0.5);
     Tape tape(DType::f64);
     const auto source = source_of(tape, decoder);
     const auto found = decode_beam(decoder.stepper(source, 3), 2,
@@ -80,8 +96,8 @@ void check_search() {
 }
 
 template <class C>
-void check_gradients() {
-  for (const auto& kind : kinds) {
+void check_gradients(const std::vector<std::optional<Score>>& which = kinds) {
+  for (const auto& kind : which) {
     const auto decoder = decoder_with<C>(kind);
     Tape tape(DType::f64);
     Vars weights;
@@ -99,16 +115,85 @@ void check_gradients() {
   }
 }
 
+// The parts of a decoder, with its parameters.
+template <class C>
+struct Parts {
+  Parts(const Seq2SeqDecoder<C>& decoder, std::optional<Score> kind)
+      : table(init.named("table"), V, D),
+        bridge(init.named("bridge"), Z, std::same_as<C, LstmCell> ? 2 * H : H),
+        cell(init.named("cell"), D + (kind ? H : 0), H),  // H = E
+        attention(init.named("attention"),
+                  {.query = H, .memory = E, .score = kind ? *kind : Score::additive}),
+        combine(init.named("combine"), E + H, H),
+        head(init.named("head"), kind == Score::additive ? H + E : H, V) {
+    std::size_t taken = 0;
+    for (Param p : parameters(table, bridge, cell, attention, combine, head))
+      for (const Param& from : decoder.parameters())
+        if (from.name() == p.name()) p.assign(from.value()), ++taken;
+    CHECK(taken == decoder.parameters().size());
+  }
+  Var scores(std::optional<Score> kind, Var tokens, Var places, Var lengths, Var summary, double rate) const {
+    typename C::State start;
+    const Var first = tanh(bridge(summary));
+    if constexpr (std::same_as<C, LstmCell>)
+      start = {slice(first, -1, 0, H), slice(first, -1, H, 2 * H)};
+    else
+      start = first;
+    const Var xs = dropout(table(tokens), rate);
+    const auto read = [&](const Var& ys) { return head(dropout(ys, rate)); };
+    if (!kind) return read(unroll(cell, xs, start).ys);
+    const AttentionMemory memory = attention.memory(places, lengths);
+    if (*kind == Score::additive) return read(unroll(BahdanauCell{cell, attention, memory}, xs, start).ys);
+    const LuongState<typename C::State> fed{start, summary.tape().constant(0, {2, H})};
+    return read(unroll(LuongCell{cell, attention, combine, memory}, xs, fed).ys);
+  }
+
+  Init init{.seed = 9, .dtype = DType::f64};
+  Embedding table;
+  Linear bridge;
+  C cell;
+  Attention attention;
+  Linear combine, head;
+};
+
+template <class C>
+void check_by_hand() {
+  for (const auto& kind : kinds)
+    for (const bool training : {false, true}) {
+      const auto decoder = decoder_with<C>(kind, 0.5);
+      const auto read = [&](const auto& scores) {
+        Tape tape(TapeOptions{.dtype = DType::f64, .seed = 4});
+        const Var tokens = tape.tokens({3, 2}, {begin, begin, 4, 5, 3, 3}),
+                  lengths = tape.tokens({2}, {3, 2});
+        return tape.read(scores(tokens, drawn(tape, {S, 2, E}, 1), lengths, drawn(tape, {2, Z}, 2)));
+      };
+      const Tensor whole = read([&](Var tokens, Var places, Var lengths, Var summary) {
+        return decoder(tokens, decoder.source(places, summary, lengths), {.training = training});
+      });
+      const Tensor by_hand = read([&](Var tokens, Var places, Var lengths, Var summary) {
+        return Parts<C>(decoder, kind).scores(kind, tokens, places, lengths, summary, training ? 0.5 : 0);
+      });
+      check_close("by hand", whole, by_hand, 1e-12);
+    }
+}
+
 }  // namespace
 
-TEST_CASE("a seq2seq decoder searches by what it was taught") {
+TEST_CASE("a seq2seq decoder is what one composes of its parts") {
+  check_by_hand<GruCell>();
+  check_by_hand<LstmCell>();
+}
+
+TEST_CASE("a seq2seq decoder searches by what it was taught, and never drops as it does") {
   check_search<GruCell>();
   check_search<LstmCell>();
+  check_search<Projected>({std::nullopt, Score::additive, Score::general});
 }
 
 TEST_CASE("every parameter of a seq2seq decoder takes part") {
   check_gradients<GruCell>();
   check_gradients<LstmCell>();
+  check_gradients<Projected>({std::nullopt, Score::additive, Score::general});
 }
 
 TEST_CASE("a seq2seq decoder does not see past an end") {
@@ -142,8 +227,15 @@ TEST_CASE("a seq2seq decoder says what does not fit") {
   CHECK(shape_error([&] { Seq2SeqDecoder<GruCell>(init, options); }) ==
         "Attention: the dot score needs a query and a memory of one size, not 4 and 5; use Score::general");
   options = options_with(std::nullopt);
-  options.memory = 0;  // of no matter
+  options.memory = 0;  // is ignored
   CHECK_NOTHROW(Seq2SeqDecoder<GruCell>(init, options));
   options.summary = 0;
   CHECK_THROWS_AS(Seq2SeqDecoder<GruCell>(init, options), ShapeError);
+
+  const auto decoder = decoder_with<GruCell>(Score::additive, 0.3);
+  Tape tape(DType::f64);
+  const auto source = source_of(tape, decoder);
+  const Var tokens = tape.tokens({1, 2}, {begin, begin});
+  CHECK(tape_error([&] { decoder(tokens, source); }) ==
+        "Seq2SeqDecoder: it drops values at random; tell it {.training = true} or {.training = false}");
 }

@@ -166,7 +166,7 @@ std::optional<spool::Tensor> Writer::looked(std::size_t position, const Tokens& 
   std::vector<int> in = words_.encode(text);
   in.insert(in.begin(), Words::begin);
   decoder_(tape.tokens({std::ssize(in), 1}, in), read(tape, std::vector{position}, false),
-           {.weights = &weights});
+           {.training = false, .weights = &weights});
   if (weights.size() == 0) return {};
   return tape.read(spool::select(spool::stack(weights), 1, 0));
 }
