@@ -5,9 +5,11 @@
 // An example that stands twice in a set may come into two parts: drop repeats first.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace spool {
@@ -29,5 +31,23 @@ Split random_split(std::size_t count, const SplitFractions& fractions, std::uint
 /// The same within each class, so that all parts have its share of it; a class of few examples may miss in a
 /// part. Classes are whole numbers, one for each example. Errors as above.
 Split stratified_split(std::span<const int> classes, const SplitFractions& fractions, std::uint64_t seed);
+
+namespace detail {
+
+/// ShapeError unless the fractions are not negative and add up to 1.
+void check_fractions(const SplitFractions& fractions);
+
+/// Where the training and the validation part of `count` things end, as random_split has it.
+struct PartEnds {
+  std::size_t train, validation;
+};
+PartEnds part_ends(const SplitFractions& fractions, std::size_t count);
+
+/// ShapeError when a part whose fraction is above 0 is empty. `sizes` are those of the three parts, `whole`
+/// and `remedy` complete the message: "... part of {whole}: use {remedy} or other fractions".
+void check_parts(const SplitFractions& fractions, const std::array<std::size_t, 3>& sizes,
+                 const std::string& whole, const char* remedy);
+
+}  // namespace detail
 
 }  // namespace spool

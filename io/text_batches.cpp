@@ -1,37 +1,18 @@
 #include <spool/graph/error.hpp>
+#include <spool/io/split.hpp>
 #include <spool/io/text_batches.hpp>
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 namespace spool {
 
 TextSplit split_text(std::span<const int> ids, double train, double validation, double test) {
-  const bool negative = !(train >= 0 && validation >= 0 && test >= 0);
-  if (negative || std::abs(train + validation + test - 1) > 1e-6)
-    throw ShapeError(
-        fmt::format("a split of {}, {}, {}: the fractions must not be negative and must add up to 1", train,
-                    validation, test));
-  // The small term is there because sums such as 0.7 + 0.1 come out just below the number they stand for.
-  const auto cut = [&](double fraction) {
-    const double position = fraction * static_cast<double>(ids.size());
-    return std::min(static_cast<std::size_t>(position + 1e-9 * (position + 1)), ids.size());
-  };
-  const std::size_t a = cut(train), b = test > 0 ? cut(train + validation) : ids.size();
-  const TextSplit out{ids.first(a), ids.subspan(a, b - a), ids.subspan(b)};
-  const auto check = [&](const char* name, std::span<const int> part, double fraction) {
-    if (fraction > 0 && part.empty())
-      throw ShapeError(
-          fmt::format("a split of {}, {}, {} leaves no {} part of a text of {} symbols: use a longer "
-                      "text or other fractions",
-                      train, validation, test, name, ids.size()));
-  };
-  check("training", out.train, train);
-  check("validation", out.validation, validation);
-  check("test", out.test, test);
-  return out;
+  const SplitFractions fractions{.train = train, .validation = validation, .test = test};
+  detail::check_fractions(fractions);
+  const auto [a, b] = detail::part_ends(fractions, ids.size());
+  detail::check_parts(fractions, {a, b - a, ids.size() - b}, fmt::format("a text of {} symbols", ids.size()),
+                      "a longer text");
+  return {ids.first(a), ids.subspan(a, b - a), ids.subspan(b)};
 }
 
 TextBatches::TextBatches(std::span<const int> ids, TextBatchOptions options) : options_(options) {
