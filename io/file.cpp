@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +16,13 @@ namespace spool {
 
 void fail_file(const std::string& path, std::string_view why) {
   throw FileError(fmt::format("{}: {}", path, why));
+}
+
+bool file_exists(const std::string& path) {
+  std::error_code error;
+  const bool found = std::filesystem::exists(path, error);
+  if (error) fail_file(path, error.message());
+  return found;
 }
 
 Fd::~Fd() {

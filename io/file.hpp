@@ -12,6 +12,10 @@ namespace spool {
 /// Throws the FileError "path: why".
 [[noreturn]] void fail_file(const std::string& path, std::string_view why);
 
+/// Whether anything is at the path. FileError when the system can't tell, such as in a directory that this
+/// user may not search.
+bool file_exists(const std::string& path);
+
 /// An open file, closed at the end of its life.
 class Fd {
  public:

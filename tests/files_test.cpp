@@ -42,6 +42,18 @@ class FileSizeLimit {
 
 }  // namespace
 
+TEST_CASE("whether a file exists, where that can be told") {
+  const Scratch scratch;
+  CHECK(file_exists(scratch.file("a", "")));
+  CHECK(file_exists(scratch.path().string()));
+  CHECK(!file_exists(scratch / "b"));
+  CHECK(!file_exists(scratch / "a/b"));
+  const std::string loop = scratch / "loop";
+  fs::create_symlink("loop", loop);
+  CHECK_THROWS_WITH(file_exists(loop + "/a"), loop + "/a: Too many levels of symbolic links");
+  CHECK_THROWS_AS(file_exists(loop + "/a"), FileError);
+}
+
 TEST_CASE("a file is replaced as a whole") {
   const Scratch scratch;
   const std::string path = scratch.file("a", "old");
