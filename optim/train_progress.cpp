@@ -7,13 +7,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace spool {
 
 namespace {
 
 std::string clock_text(double seconds) {
-  const auto s = static_cast<std::int64_t>(seconds);
+  const auto s = static_cast<std::int64_t>(std::min(seconds, 1e9));  // a training may have no end in sight
   return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60)
                   : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
@@ -21,6 +22,12 @@ std::string clock_text(double seconds) {
 // JSON has no NaN.
 boost::json::value number(double x) {
   return std::isfinite(x) ? boost::json::value(x) : boost::json::value();
+}
+
+// What the log calls a metric.
+std::string key_of(std::string name) {
+  std::ranges::replace(name, ' ', '_');
+  return name;
 }
 
 }  // namespace
@@ -58,7 +65,7 @@ void TrainProgress::step(std::int64_t step, double loss) {
   shown_ = Clock::now();
   const std::int64_t in_epoch = (step - 1) % batches_ + 1;
   fmt::print("{}epoch {}/{}  {:3.0f} %  loss {:.4f}  {:.0f} {}/s  {} left{}", new_line(),
-             (step - 1) / batches_ + 1, options_.epochs,
+             (step - 1) / batches_ + 1, (last_ - 1) / batches_ + 1,
              100.0 * static_cast<double>(in_epoch) / static_cast<double>(batches_), loss_, rate(step),
              options_.unit, time_left(step), terminal_ ? "" : "\n");
   std::fflush(stdout);
@@ -73,19 +80,33 @@ void TrainProgress::point(std::int64_t step, double loss, double lr, double grad
          {"seconds", seconds()}});
 }
 
+void TrainProgress::check(const Metrics& metrics) const {
+  if (metrics.all.empty()) throw TapeError("Trainer: the validation gives no metric; give at least one");
+  std::set<std::string> taken{"step",    "loss", "lr",           "grad_norm", options_.unit + "_per_second",
+                              "seconds", "best", "training_loss"};
+  for (const auto& [name, value] : metrics.all)
+    if (!taken.insert(key_of(name)).second)
+      throw TapeError(
+          fmt::format("Trainer: a metric can't be called \"{}\", since the log has a \"{}\" already; choose "
+                      "another name",
+                      name, key_of(name)));
+}
+
 void TrainProgress::validated(std::int64_t step, double loss, const Metrics& metrics, bool best) {
   boost::json::object line{{"step", step}, {"training_loss", number(loss)}};
-  std::string text = fmt::format("step {}  training loss {:.4f}", step, loss);
+  std::string text = fmt::format("step {}", step);
+  const auto show = [&](const std::string& name, double value) {
+    text += fmt::format("  {} {:.4f}", name, value);
+    if (is_loss(name) && !options_.loss_unit.empty()) text += " " + options_.loss_unit;
+  };
+  show("training loss", loss);
   for (const auto& [name, value] : metrics.all) {
-    std::string key = name;
-    std::ranges::replace(key, ' ', '_');
-    line[key] = number(value);
-    if (name != "training loss") text += fmt::format("  {} {:.4f}", name, value);
+    line[key_of(name)] = number(value);
+    if (name != "training loss") show(name, value);
   }
   line["best"] = best;
   line["seconds"] = seconds();
   write(line);
-  if (!options_.loss_unit.empty()) text += " " + options_.loss_unit;
   say(text + (best ? "  (best so far)" : ""));
 }
 

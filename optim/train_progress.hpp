@@ -9,8 +9,12 @@
 #include <chrono>
 #include <fstream>
 #include <limits>
+#include <string_view>
 
 namespace spool {
+
+/// Whether a metric is called a loss: then it has the unit of the training loss.
+inline bool is_loss(std::string_view metric) { return metric.ends_with("loss"); }
 
 class TrainProgress {
  public:
@@ -19,6 +23,8 @@ class TrainProgress {
 
   void step(std::int64_t step, double loss);
   void point(std::int64_t step, double loss, double lr, double grad_norm);
+  /// TapeError for no metrics, and for a name that is another key of the log.
+  void check(const Metrics& metrics) const;
   void validated(std::int64_t step, double loss, const Metrics& metrics, bool best);
   void say(const std::string& text) const;
 

@@ -2,6 +2,7 @@
 #include <spool/io/atomic_file.hpp>
 #include <spool/io/chart.hpp>
 #include <spool/io/params.hpp>
+#include <spool/optim/catch_interrupt.hpp>
 #include <spool/optim/train_progress.hpp>
 #include <spool/optim/trainer.hpp>
 #include <spool/optim/update_rule.hpp>
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <csignal>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -25,28 +25,6 @@ constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr int told_skipped = 3, most_skipped = 100;  // steps in a row
 constexpr std::int64_t points = 20;                  // of the loss curve, in an epoch
-
-volatile std::sig_atomic_t interrupted = 0;
-
-void on_interrupt(int) {
-  interrupted = 1;
-  std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends the program at once
-}
-
-// While it lives, Ctrl-C only asks for the end.
-class CatchInterrupt {
- public:
-  CatchInterrupt() {
-    interrupted = 0;
-    before_ = std::signal(SIGINT, on_interrupt);
-  }
-  ~CatchInterrupt() { std::signal(SIGINT, before_); }
-  CatchInterrupt(const CatchInterrupt&) = delete;
-  CatchInterrupt& operator=(const CatchInterrupt&) = delete;
-
- private:
-  void (*before_)(int);
-};
 
 struct Mean {
   double sum = 0;
@@ -83,6 +61,12 @@ void check_options(const TrainerOptions& o) {
 
 }  // namespace
 
+std::int64_t TrainerOptions::total_steps(std::int64_t batches) const {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t by_epochs = batches > 0 && epochs > most / batches ? most : epochs * batches;
+  return steps >= 0 ? std::min(steps, by_epochs) : by_epochs;
+}
+
 // One call of fit(). Invariant: all that decides the coming steps is in what save() writes.
 class Trainer::Run {
  public:
@@ -103,15 +87,14 @@ class Trainer::Run {
   TrainResult train(const std::function<double(std::int64_t)>& step) {
     if (o_.resume) load();
     make_directory();
-    const std::int64_t by_epochs = o_.epochs * batches_;
-    const std::int64_t last = o_.steps >= 0 ? std::min(o_.steps, by_epochs) : by_epochs;
+    const std::int64_t last = o_.total_steps(batches_);
     TrainProgress progress(o_, batches_, step_, last);
     progress_ = &progress;
     if (o_.resume) progress.say(fmt::format("going on after step {}", step_));
-    const CatchInterrupt guard;
+    if (o_.catch_interrupt) catch_.emplace();
     save();  // a directory that can't be written is found out now, not when work is lost
     const auto in_time = [&] { return o_.minutes == 0 || progress.seconds() < o_.minutes * 60; };
-    while (step_ < last && in_time() && !interrupted && !exhausted()) {
+    while (step_ < last && in_time() && !interrupted() && !exhausted()) {
       take(step(step_));
       const bool due = step_ % (o_.validate_every > 0 ? o_.validate_every : batches_) == 0;
       if (due)
@@ -120,7 +103,7 @@ class Trainer::Run {
         add_point(nothing);
       if (o_.save_every > 0 ? step_ % o_.save_every == 0 : due) save();
     }
-    if (!interrupted && validated_step_ != step_) validate();
+    if (!interrupted() && validated_step_ != step_) validate();
     save();
     return finish();
   }
@@ -128,11 +111,12 @@ class Trainer::Run {
  private:
   double worst() const { return o_.maximize ? -infinity : infinity; }
   std::string file(const char* name) const { return o_.directory + "/" + name; }
+  bool interrupted() const { return catch_ && catch_->caught(); }
   bool exhausted() const { return o_.patience > 0 && bad_ >= static_cast<std::uint64_t>(o_.patience); }
 
   void make_directory() const {
     if (o_.directory.empty()) return;
-    if (!o_.resume && std::filesystem::exists(file("last.safetensors")))
+    if (!o_.resume && (file_exists(file("last.safetensors")) || file_exists(file("best.safetensors"))))
       throw FileError(
           fmt::format("{} holds a training already; resume it, or name another directory", o_.directory));
     std::error_code error;
@@ -149,7 +133,7 @@ class Trainer::Run {
     if (report.skipped) {
       if (++skipped_ <= told_skipped)
         fmt::print(stderr, "{}step {}: skipped; {}{}\n", progress_->new_line(), step_, report.reason,
-                   skipped_ == told_skipped ? "; more in this row are not told" : "");
+                   skipped_ == told_skipped ? "; further ones in a row are not shown" : "");
       if (skipped_ == most_skipped)
         throw TapeError(fmt::format(
             "Trainer: the gradients of {} steps in a row are not finite; train anew with a lower learning "
@@ -167,7 +151,7 @@ class Trainer::Run {
     const double loss = since_validation_.value();
     since_validation_ = {};
     const Metrics metrics = validate_ ? validate_() : Metrics({{"training loss", loss}});
-    if (metrics.all.empty()) throw TapeError("Trainer: the validation gives no metric; give at least one");
+    if (validate_) progress_->check(metrics);
     validated_step_ = step_;
     metric_name_ = metrics.all.front().first;
     const double metric = metrics.all.front().second;
@@ -218,6 +202,7 @@ class Trainer::Run {
                   {"validated_step", static_cast<std::uint64_t>(validated_step_)},
                   {"bad", bad_}};
     own.numbers["best"] = best_;
+    own.texts["metric"] = metric_name_;
     own.add("since_point", since_point_.state());
     own.add("since_validation", since_validation_.state());
     std::vector<double> all;
@@ -227,14 +212,26 @@ class Trainer::Run {
     save_checkpoint(file(name), c);
   }
 
+  // From last.safetensors; or from best.safetensors where that is newer, as after a kill before the next
+  // save: it holds all of the state too, and no other file has its weights.
   void load() {
-    const Checkpoint c = load_checkpoint(file("last.safetensors"), o_.model);
+    const bool has_best = file_exists(file("best.safetensors"));
+    std::optional<Checkpoint> last, best;
+    if (!has_best || file_exists(file("last.safetensors")))
+      last = load_checkpoint(file("last.safetensors"), o_.model);
+    if (has_best) best = load_checkpoint(file("best.safetensors"), o_.model);
+    const bool from_best = !last || (best && step_of(*best) > step_of(*last));
+    load(from_best ? *best : *last, best);
+  }
+
+  void load(const Checkpoint& c, const std::optional<Checkpoint>& best) {
     Snapshot own = c.state.part("trainer");
     own.origin = c.state.origin;
     if (own.count("batches") != static_cast<std::uint64_t>(batches_))
       throw FileError(
           fmt::format("{}: was trained on {} batches an epoch, not on {}; resume with the same data",
                       own.origin, own.count("batches"), batches_));
+    if (own.count("best_step") > 0) load_best(own, best);
     restore(params_, c.state.part("model"));
     optimizer_.load_state(c.state.part("optimizer"));
     trainer_.tape_.set_random(random_state(c.state.part("random")));
@@ -246,23 +243,31 @@ class Trainer::Run {
     validated_step_ = static_cast<std::int64_t>(own.count("validated_step"));
     bad_ = own.count("bad");
     best_ = own.number("best");
+    metric_name_ = own.texts["metric"];
     since_point_.load_state(own.part("since_point"));
     since_validation_.load_state(own.part("since_validation"));
     const Tensor& points = own.tensor("curve");
     for (std::size_t i = 0; i + 2 < points.size(); i += 3)
       curve_.push_back({points.at(i), points.at(i + 1), points.at(i + 2)});
-    if (best_step_ > 0) load_best();
   }
 
-  void load_best() {
-    const std::vector<Tensor> now = values();
-    restore(params_, load_checkpoint(file("best.safetensors"), o_.model).state.part("model"));
+  static std::uint64_t step_of(const Checkpoint& c) { return c.state.count("trainer.step"); }
+
+  // Only the weights that the best metric was measured with.
+  void load_best(const Snapshot& own, const std::optional<Checkpoint>& best) {
+    const std::uint64_t step = own.count("best_step");
+    if (!best || step_of(*best) != step || best->state.number("trainer.best") != own.number("best"))
+      throw FileError(
+          fmt::format("{}: {}, but the best weights so far are those of step {} of this training; put their "
+                      "file back, or train anew in another directory",
+                      file("best.safetensors"),
+                      best ? fmt::format("is of step {}", step_of(*best)) : "is missing", step));
+    restore(params_, best->state.part("model"));
     best_weights_ = values();
-    for (std::size_t i = 0; i < now.size(); ++i) params_[i].assign(now[i]);
   }
 
   TrainResult finish() {
-    const bool early = exhausted() && !interrupted;
+    const bool early = exhausted() && !interrupted();
     if (early) progress_->say(fmt::format("stopped: no better for {} validations in a row", bad_));
     if (!o_.directory.empty() && !curve_.empty()) draw();
     if (o_.restore_best)
@@ -270,14 +275,14 @@ class Trainer::Run {
     return {.steps = step_,
             .best_step = best_step_,
             .best = best_ == worst() ? nothing : best_,
-            .interrupted = interrupted != 0,
+            .interrupted = interrupted(),
             .stopped_early = early,
             .curve = std::move(curve_)};
   }
 
   void draw() const {
     std::vector<Series> lines{{"training loss", {}, {}}};
-    Series metric{metric_name_.empty() ? "validation" : metric_name_, {}, {}};
+    Series metric{metric_name_, {}, {}};
     for (const TrainPoint& p : curve_) {
       lines[0].x.push_back(p.step);
       lines[0].y.push_back(p.loss);
@@ -285,7 +290,7 @@ class Trainer::Run {
       metric.x.push_back(p.step);
       metric.y.push_back(p.metric);
     }
-    if (validate_ && !o_.maximize) lines.push_back(std::move(metric));  // a loss too, on the same axis
+    if (validate_ && !o_.maximize && is_loss(metric_name_)) lines.push_back(std::move(metric));
     write_file(
         file("loss.svg"),
         line_chart(lines, {.x_label = "step", .y_label = o_.loss_unit.empty() ? "loss" : o_.loss_unit}));
@@ -300,6 +305,7 @@ class Trainer::Run {
   std::optional<Schedule> schedule_;
   std::optional<ReduceOnPlateau> plateau_;
   TrainProgress* progress_ = nullptr;
+  std::optional<CatchInterrupt> catch_;
   std::int64_t step_ = 0, best_step_ = 0, validated_step_ = 0;
   std::uint64_t bad_ = 0;  // validations in a row that were no better
   int skipped_ = 0;        // steps in a row
@@ -318,9 +324,12 @@ Trainer::Trainer(Optimizer& optimizer, TrainerOptions options)
 
 void Trainer::keep(std::string name, std::function<Snapshot()> save,
                    std::function<void(const Snapshot&)> load) {
-  for (const char* ours : {"model", "optimizer", "random", "schedule", "plateau", "trainer"})
-    if (name == ours)
-      throw TapeError(fmt::format("Trainer: keep: \"{}\" is kept already; choose another name", name));
+  if (name.empty() || name.find('.') != name.npos)
+    throw TapeError(fmt::format("Trainer: keep: the name \"{}\" must not be empty or have a dot", name));
+  constexpr std::array ours{"model", "optimizer", "random", "schedule", "plateau", "trainer"};
+  if (std::ranges::find(ours, name) != ours.end() ||
+      std::ranges::find(kept_, name, &Kept::name) != kept_.end())
+    throw TapeError(fmt::format("Trainer: keep: \"{}\" is kept already; choose another name", name));
   kept_.push_back({std::move(name), std::move(save), std::move(load)});
 }
 

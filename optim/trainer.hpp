@@ -45,9 +45,10 @@ struct TrainerOptions {
   Curve schedule = {};                         ///< of the rates, by the step
   std::optional<PlateauOptions> plateau = {};  ///< lowers the rate by the metric (`maximize` as above)
   // What is kept
-  /// Of last.safetensors (to go on from), best.safetensors and loss.svg; made when missing. Empty: no files.
+  /// Where last.safetensors, best.safetensors and loss.svg are written; created if missing. Empty: nothing is
+  /// written.
   std::string directory = {};
-  bool resume = false;          ///< go on from last.safetensors
+  bool resume = false;          ///< go on from last.safetensors, or from best.safetensors where that is newer
   std::int64_t save_every = 0;  ///< steps; 0: at each validation. At the end and after Ctrl-C too.
   ModelDescription model = {};  ///< goes into the files; one that differs can't be resumed
   // What is shown
@@ -55,12 +56,21 @@ struct TrainerOptions {
   std::string log = {};        ///< JSON lines are appended to this file
   std::string unit = "steps";  ///< what progress counts by the second, ...
   double units_per_step = 1;   ///< ... and how many of them a step is
-  std::string loss_unit = "";  ///< "nats per character"
+  std::string loss_unit = "";  ///< "nats per character": of the training loss, and of metrics called ... loss
+  // How it stops
+  bool catch_interrupt = true;  ///< Ctrl-C finishes the step and saves; false: it does what it did before
+
+  /// The updates of a whole run with so many batches an epoch: epochs * batches, or the largest number where
+  /// that is too large for one, and at most `steps`.
+  std::int64_t total_steps(std::int64_t batches) const;
 };
 
-/// What a validation gives: one number, or several with names, the first of which decides what is best.
+/// What a validation gives: metrics with names, the first of which decides what is best. One whose name is or
+/// ends in "loss" is taken for a loss in the unit of the training loss: it is shown with `loss_unit`, and in
+/// loss.svg where it decides. A name may be none of the log's keys ("step", "best", "training loss", ...).
 struct Metrics {
   std::vector<std::pair<std::string, double>> all;
+  /// A number alone is a validation loss; name it where it is something else.
   Metrics(double validation_loss) : all{{"validation loss", validation_loss}} {}  // NOLINT: on purpose
   Metrics(std::initializer_list<std::pair<std::string, double>> named) : all(named) {}
 };
@@ -74,7 +84,7 @@ struct TrainPoint {
 struct TrainResult {
   std::int64_t steps = 0, best_step = 0;
   double best = 0;           ///< the best metric; NaN when none was a number
-  bool interrupted = false;  ///< by Ctrl-C
+  bool interrupted = false;  ///< by Ctrl-C, where `catch_interrupt`
   bool stopped_early = false;
   std::vector<TrainPoint> curve = {};
 };
@@ -86,8 +96,8 @@ class Trainer {
   /// The optimizer must outlive this. TapeError for options without a meaning.
   explicit Trainer(Optimizer& optimizer, TrainerOptions options = {});
 
-  /// More that decides the coming steps: goes into the files as "name...." and comes back by resume. What is
-  /// named must outlive this.
+  /// Adds state to the checkpoints under this name and restores it on resume. What is referenced must outlive
+  /// the Trainer. TapeError for a name that is empty, has a dot or is taken.
   void keep(std::string name, std::function<Snapshot()> save, std::function<void(const Snapshot&)> load);
   /// A recurrent state that goes from batch to batch.
   template <class S>
@@ -109,8 +119,8 @@ class Trainer {
   ///
   /// A step whose gradients are not finite is left out, and said; TapeError after a hundred in a row.
   /// ShapeError for no batches, FileError for files that can't be written or resumed, and for a directory
-  /// that holds a training already when not resuming. Ctrl-C finishes the step and saves; a second one ends
-  /// the program.
+  /// that holds a training already when not resuming. Ctrl-C finishes the step and saves, in all trainers
+  /// that are at work; a second one does what it did before fit(). Where it is ignored it stays so.
   template <class Batches, class Step>
   TrainResult fit(const Batches& batches, const Step& step, const Validation& validate = {}) {
     return run(

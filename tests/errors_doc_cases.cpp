@@ -434,10 +434,18 @@ const std::vector<Mistake> tape_mistakes{
        });
      }},
     {"A training that gets nowhere", [] { fit({}, 1, [] { return Metrics({}); }); }},
+    {"Names of metrics", [] { fit({}, 1, [] {
+                                return Metrics({{"best", 0.5}});
+                              }); }},
     {"Names of what a Trainer keeps",
      [] {
        Adam adam({weight()});
        Trainer(adam).keep("model", tape);
+     }},
+    {"Names of what a Trainer keeps",
+     [] {
+       Adam adam({weight()});
+       Trainer(adam).keep("model.x", tape);
      }},
     {"The parameters of an optimizer", [] { Adam(Params{}); }},
     {"The parameters of an optimizer",

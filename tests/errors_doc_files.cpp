@@ -84,6 +84,19 @@ const std::vector<Mistake> file_mistakes{
        fit({.directory = scratch / "run"}, 1);
        fit({.directory = scratch / "run", .resume = true}, 2);
      }},
+    {"A training that can't go on",
+     [] {
+       const Scratch scratch;
+       fit({.directory = scratch / "run"});
+       std::filesystem::remove(scratch / "run/best.safetensors");
+       fit({.directory = scratch / "run", .resume = true});
+     }},
+    {"A training that can't go on",
+     [] {
+       const Scratch scratch;
+       std::filesystem::create_symlink("run", scratch / "run");
+       fit({.directory = scratch / "run"});
+     }},
     {"A training that can't go on", [] { fit({.log = Scratch() / "logs/run.jsonl"}); }},
     {"A training that can't go on",
      [] {

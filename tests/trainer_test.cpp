@@ -1,12 +1,17 @@
 // Trainer: the loop by hand gives the same bits; a run that was interrupted anywhere goes on to them too;
-// early stopping, the best weights, the log, and what is refused.
+// so does one that was killed; early stopping, the best weights, the log, and what is refused.
 #include <spool/spool.hpp>
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
 #include <boost/json.hpp>
 
 #include <cmath>
 #include <csignal>
+#include <future>
 #include <limits>
+#include <thread>
 
 #include "catch.hpp"
 #include "error_text.hpp"
@@ -75,6 +80,90 @@ TrainResult with_validations(TrainerOptions o, const std::vector<double>& values
   o.progress = false;
   return Trainer(sgd, o).fit(std::vector{1}, c, [&] { return values.at(next++); });
 }
+
+// What Ctrl-C does while this lives.
+class Sigint {
+ public:
+  explicit Sigint(void (*handler)(int)) : before_(std::signal(SIGINT, handler)) {}
+  ~Sigint() { std::signal(SIGINT, before_); }
+  Sigint(const Sigint&) = delete;
+  Sigint& operator=(const Sigint&) = delete;
+
+ private:
+  void (*before_)(int);
+};
+
+volatile std::sig_atomic_t caught = 0;  // by count_signals, since a test set it to 0
+void count_signals(int) { caught = caught + 1; }
+
+// Trains for so many steps and gives a number for each to `at`, from 1.
+TrainResult steps_with(const std::function<void(int)>& at, int count, TrainerOptions o = {}) {
+  const Constant c;
+  Sgd sgd({c.w}, {.lr = 0.1});
+  o.epochs = 1;
+  o.progress = false;
+  int step = 0;
+  return Trainer(sgd, o).fit(std::vector<int>(static_cast<std::size_t>(count)), [&](Tape& tape, int) {
+    at(++step);
+    return c(tape, 0);
+  });
+}
+
+// What f writes to a stream of the program: to STDOUT_FILENO or STDERR_FILENO.
+std::string written_to(int stream, const std::function<void()>& f) {
+  const Scratch scratch;
+  const std::string path = scratch.file("output", "");
+  std::fflush(nullptr);
+  const int before = ::dup(stream);
+  const int file = ::open(path.c_str(), O_WRONLY);
+  ::dup2(file, stream);
+  f();
+  std::fflush(nullptr);
+  ::dup2(before, stream);
+  ::close(file);
+  ::close(before);
+  return bytes_of(path);
+}
+
+struct Killed {};
+
+// A training that is killed, by an exception, in the step after `kill`; saves every 7 steps and validates
+// every 2, so that the best file is mostly newer than the last; stops early. Gives the weights at the end.
+std::pair<TrainResult, std::vector<Tensor>> train_in(const std::string& directory, int kill) {
+  const auto batches = make_batches(4);
+  const Model m;
+  Adam adam(m.parameters(), {.lr = 0.05});
+  TrainerOptions o = quiet(6);
+  o.validate_every = 2;
+  o.patience = 4;
+  o.schedule = exponential(0.97);
+  o.plateau = PlateauOptions{.factor = 0.5, .patience = 2};
+  o.tape = {.seed = 9};
+  o.directory = directory;
+  o.resume = file_exists(directory + "/last.safetensors") || file_exists(directory + "/best.safetensors");
+  o.save_every = 7;
+  Trainer trainer(adam, o);
+  std::uint64_t at = 0;
+  trainer.keep(
+      "place",
+      [&] {
+        Snapshot s;
+        s.counts["at"] = at;
+        return s;
+      },
+      [&](const Snapshot& s) { at = s.count("at"); });
+  const TrainResult r = trainer.fit(
+      batches,
+      [&](Tape& tape, const Batch& b) {
+        if (at == static_cast<std::uint64_t>(kill)) throw Killed{};
+        ++at;
+        return m.loss(tape, b);
+      },
+      [&] { return m.validation(batches) + (at > 15 ? 9 : 0); });
+  return {r, m.values()};
+}
+
+std::uint64_t step_of(const std::string& path) { return load_checkpoint(path).state.count("trainer.step"); }
 
 std::vector<boost::json::object> lines_of(const std::string& path) {
   std::vector<boost::json::object> lines;
@@ -195,7 +284,24 @@ TEST_CASE("the bounds of a run: steps, epochs, time; how often it validates") {
   CHECK(validations == 8);
 }
 
+TEST_CASE("epochs times batches never overflow") {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  CHECK(TrainerOptions{.epochs = 3}.total_steps(5) == 15);
+  CHECK(TrainerOptions{.epochs = 3, .steps = 4}.total_steps(5) == 4);
+  CHECK(TrainerOptions{.epochs = 3, .steps = 40}.total_steps(5) == 15);
+  CHECK(TrainerOptions{.epochs = most}.total_steps(1) == most);
+  CHECK(TrainerOptions{.epochs = most}.total_steps(2) == most);
+  CHECK(TrainerOptions{.epochs = most / 2}.total_steps(2) == most - 1);
+  CHECK(TrainerOptions{.epochs = most, .steps = 7}.total_steps(1000) == 7);
+  CHECK(TrainerOptions{.epochs = 0}.total_steps(1000) == 0);
+
+  const Constant c;
+  Sgd sgd({c.w}, {.lr = 0.1});
+  CHECK(Trainer(sgd, {.epochs = most, .steps = 7, .progress = false}).fit(std::vector{1, 2}, c).steps == 7);
+}
+
 TEST_CASE("a run that Ctrl-C stops anywhere goes on to the same bits") {
+  const Sigint handled(SIG_DFL);
   const auto batches = make_batches(4);
   Scratch folder;
   constexpr int last = 24;
@@ -253,13 +359,147 @@ TEST_CASE("a run that Ctrl-C stops anywhere goes on to the same bits") {
   }
 }
 
+TEST_CASE("a run that is killed goes on to the same bits, and reports the best weights' own metric") {
+  const Scratch folder;
+  const auto [whole, weights] = train_in(folder / "whole", -1);
+  REQUIRE((whole.stopped_early && whole.steps > 14));
+  int newer = 0;
+  for (int kill = 1; kill < whole.steps; ++kill) {
+    const std::string directory = folder / std::to_string(kill);
+    const std::string last = directory + "/last.safetensors", best = directory + "/best.safetensors";
+    CHECK_THROWS_AS(train_in(directory, kill), Killed);
+    newer += file_exists(best) && step_of(best) > step_of(last);
+    CHECK_THROWS_AS(train_in(directory, kill), Killed);  // again, before anything new is saved
+    const auto [rest, same] = train_in(directory, -1);
+    CHECK(same == weights);
+    CHECK((rest.steps == whole.steps && rest.best == whole.best && rest.best_step == whole.best_step));
+    for (const char* name : {"/last.safetensors", "/best.safetensors", "/loss.svg"})
+      CHECK(bytes_of(directory + name) == bytes_of((folder / "whole") + name));
+  }
+  CHECK(newer > 5);
+}
+
+TEST_CASE("a best file that is newer than the last one is where a run goes on") {
+  const Scratch folder;
+  const auto [whole, weights] = train_in(folder / "whole", -1);
+  const std::string parts = folder / "parts", last = parts + "/last.safetensors",
+                    best = parts + "/best.safetensors";
+  CHECK_THROWS_AS(train_in(parts, 3), Killed);
+  REQUIRE(step_of(last) == 0);
+  folder.file("parts/best.safetensors", bytes_of(folder / "whole/best.safetensors"));
+  const auto newest = static_cast<int>(whole.best_step);
+  CHECK_THROWS_AS(train_in(parts, newest), Killed);  // it does not come by any earlier step
+  CHECK(step_of(last) == static_cast<std::uint64_t>(newest));
+  CHECK(train_in(parts, -1).second == weights);
+
+  std::filesystem::remove(last);
+  folder.file("parts/best.safetensors", bytes_of(folder / "whole/best.safetensors"));
+  CHECK(train_in(parts, -1).second == weights);
+  CHECK(bytes_of(last) == bytes_of(folder / "whole/last.safetensors"));
+}
+
+TEST_CASE("a best file that is not of the best step is refused, and so is none") {
+  const Scratch folder;
+  const std::string parts = folder / "parts", best = parts + "/best.safetensors";
+  CHECK_THROWS_AS(train_in(parts, 3), Killed);
+  const std::string early = bytes_of(best);
+  REQUIRE(step_of(best) == 2);
+  const auto [whole, weights] = train_in(parts, -1);
+  const std::string right = bytes_of(best);
+  const std::string put = fmt::format(
+      ", but the best weights so far are those of step {} of this training; put their file back, or train "
+      "anew in another directory",
+      whole.best_step);
+  folder.file("parts/best.safetensors", early);
+  CHECK_THROWS_WITH(train_in(parts, -1), best + ": is of step 2" + put);
+  std::filesystem::remove(best);
+  CHECK_THROWS_WITH(train_in(parts, -1), best + ": is missing" + put);
+  CHECK_THROWS_AS(train_in(parts, -1), FileError);
+  folder.file("parts/best.safetensors", right);
+  CHECK(train_in(parts, -1).second == weights);
+}
+
+TEST_CASE("files are saved as often as was said") {
+  for (const std::int64_t every : {0, 3, 5}) {
+    const Scratch folder;
+    TrainerOptions o{.validate_every = 4, .directory = folder.path().string(), .save_every = every};
+    const std::uint64_t period = static_cast<std::uint64_t>(every > 0 ? every : 4);
+    const auto saved = [&] { return step_of(folder / "last.safetensors"); };
+    steps_with([&](int step) { CHECK(saved() == static_cast<std::uint64_t>(step - 1) / period * period); },
+               13, o);
+    CHECK(saved() == 13);
+  }
+}
+
 TEST_CASE("after a run Ctrl-C is again what it was before") {
-  static volatile std::sig_atomic_t caught = 0;
-  const auto before = std::signal(SIGINT, [](int) { caught = 1; });
+  const Sigint counted(count_signals);
+  caught = 0;
   with_validations({.epochs = 1}, {1});
   std::raise(SIGINT);
   CHECK(caught == 1);
-  std::signal(SIGINT, before);
+  CHECK_THROWS_AS(steps_with([](int) { throw Killed{}; }, 1), Killed);
+  std::raise(SIGINT);
+  CHECK(caught == 2);
+}
+
+TEST_CASE("a second Ctrl-C is what it was before") {
+  const Sigint counted(count_signals);
+  caught = 0;
+  const TrainResult r = steps_with(
+      [](int step) {
+        if (step != 2) return;
+        std::raise(SIGINT);
+        CHECK(caught == 0);
+        std::raise(SIGINT);
+        CHECK(caught == 1);
+      },
+      5);
+  CHECK((r.interrupted && r.steps == 2));
+  std::raise(SIGINT);
+  CHECK(caught == 2);
+}
+
+TEST_CASE("a Ctrl-C that is ignored stays so") {
+  const Sigint ignored(SIG_IGN);
+  const TrainResult r = steps_with([](int) { std::raise(SIGINT); }, 3);
+  CHECK((!r.interrupted && r.steps == 3));
+  CHECK(std::signal(SIGINT, SIG_IGN) == SIG_IGN);
+}
+
+TEST_CASE("a trainer leaves Ctrl-C alone where it is told to") {
+  const Sigint counted(count_signals);
+  caught = 0;
+  const TrainResult r = steps_with([](int) { std::raise(SIGINT); }, 3, {.catch_interrupt = false});
+  CHECK((!r.interrupted && r.steps == 3));
+  CHECK(caught == 3);
+}
+
+TEST_CASE("of two trainers at once the last one to end gives Ctrl-C back") {
+  const Sigint counted(count_signals);
+  caught = 0;
+  std::promise<void> first, second;
+  std::thread other([&] {
+    steps_with(
+        [&](int) {
+          first.set_value();
+          second.get_future().wait();
+        },
+        1);
+  });
+  first.get_future().wait();
+  const TrainResult r = steps_with(
+      [&](int step) {
+        if (step != 1) return;
+        second.set_value();
+        other.join();
+        std::raise(SIGINT);  // the other one, which came first, has ended
+      },
+      3);
+  CHECK((r.interrupted && r.steps == 1));
+  CHECK(caught == 0);
+  std::raise(SIGINT);
+  CHECK(caught == 1);
+  CHECK(!steps_with([](int) {}, 2).interrupted);
 }
 
 TEST_CASE("the best file holds the best weights, and what the model is") {
@@ -324,6 +564,58 @@ TEST_CASE("the log is JSON lines, one for each point and validation") {
   CHECK(lines[5].at("best").as_bool() == false);
 }
 
+TEST_CASE("what is shown of validations: losses in their unit, and what was the best so far") {
+  const auto validated = [](TrainerOptions o, const Trainer::Validation& validate) {
+    const Constant c;
+    Sgd sgd({c.w}, {.lr = 0.1});
+    o.epochs = 2;
+    return written_to(STDOUT_FILENO, [&] { Trainer(sgd, o).fit(std::vector{1, 2}, c, validate); });
+  };
+  double x = 4;
+  const auto several = [&]() -> Metrics {
+    x += 1;
+    return {{"validation loss", x}, {"accuracy", x / 10}};
+  };
+  CHECK(
+      validated({.loss_unit = "nats per token"}, several) ==
+      "step 2  training loss 0.0000 nats per token  validation loss 5.0000 nats per token  accuracy 0.5000  "
+      "(best so far)\n"
+      "step 4  training loss 0.0000 nats per token  validation loss 6.0000 nats per token  accuracy "
+      "0.6000\n");
+  CHECK(validated({.patience = 1}, [] { return 1.0; }) ==
+        "step 2  training loss 0.0000  validation loss 1.0000  (best so far)\n"
+        "step 4  training loss 0.0000  validation loss 1.0000\n"
+        "stopped: no better for 1 validations in a row\n");
+  CHECK(validated({.loss_unit = "nats"}, {}) ==
+        "step 2  training loss 0.0000 nats  (best so far)\nstep 4  training loss 0.0000 nats\n");
+  CHECK(validated({.progress = false}, several).empty());
+}
+
+TEST_CASE("the loss curve shows a metric that is a loss, and no other") {
+  const auto chart = [](const Metrics& metrics, bool maximize = false) {
+    const Scratch folder;
+    const Constant c;
+    Sgd sgd({c.w}, {.lr = 0.1});
+    TrainerOptions o = quiet(3);
+    o.directory = folder.path().string();
+    o.maximize = maximize;
+    Trainer(sgd, o).fit(std::vector{1}, c, [&] { return metrics; });
+    o.resume = true;  // which ends at once, and draws again
+    const std::string drawn = bytes_of(folder / "loss.svg");
+    std::filesystem::remove(folder / "loss.svg");
+    Trainer(sgd, o).fit(std::vector{1}, c, [&] { return metrics; });
+    CHECK(bytes_of(folder / "loss.svg") == drawn);
+    return drawn;
+  };
+  const auto shows = [](const std::string& svg, const std::string& name) {
+    return svg.find(">" + name + "<") != svg.npos;
+  };
+  CHECK(shows(chart(1.0), "validation loss"));
+  CHECK(shows(chart({{"quantile loss", 1}, {"accuracy", 1}}), "quantile loss"));
+  CHECK(!shows(chart({{"error rate", 0.5}, {"validation loss", 1}}), "error rate"));
+  CHECK(!shows(chart({{"accuracy", 0.5}}, /*maximize=*/true), "accuracy"));
+}
+
 TEST_CASE("steps that update by themselves: a batch in parts") {
   const auto batches = make_batches(4);
   const Model a, b;
@@ -372,6 +664,10 @@ TEST_CASE("steps whose gradients are not finite are left out; a hundred in a row
                     "Trainer: the gradients of 100 steps in a row are not finite; train anew with a lower "
                     "learning rate, or clip");
   CHECK(step == 103);
+  const std::string told = written_to(STDERR_FILENO, [&] { broken_from(2, 7); });
+  CHECK(std::ranges::count(told, '\n') == 3);
+  CHECK(told.starts_with("step 2: skipped; "));
+  CHECK(told.ends_with("; further ones in a row are not shown\n"));
 }
 
 TEST_CASE("what a trainer refuses") {
@@ -402,6 +698,12 @@ TEST_CASE("what a trainer refuses") {
   const std::string file = folder.file("file", "precious");
   CHECK_THROWS_WITH(run({.directory = file}),
                     file + ": can't be made a directory for the model: Not a directory; name another");
+  std::filesystem::create_symlink("loop", folder / "loop");
+  CHECK_THROWS_WITH(run({.directory = folder / "loop"}),
+                    (folder / "loop") + "/last.safetensors: Too many levels of symbolic links");
+  std::filesystem::remove(here + "/last.safetensors");  // a best file alone is a training too
+  CHECK_THROWS_WITH(run({.directory = here}),
+                    here + " holds a training already; resume it, or name another directory");
   CHECK(shape_error([&] { run({}, 0); }) == "Trainer: there are no batches to train on");
   CHECK(tape_error([&] { run({.patience = -1}); }) == "Trainer: patience is -1; it must be at least 0");
   CHECK(tape_error([&] { run({.steps = -2}); }) ==
@@ -410,6 +712,28 @@ TEST_CASE("what a trainer refuses") {
         "Trainer: minutes is nan; it must be a finite number of at least 0");
   CHECK(tape_error([&] { Trainer(sgd, quiet(1)).fit(std::vector{1}, c, [] { return Metrics({}); }); }) ==
         "Trainer: the validation gives no metric; give at least one");
-  CHECK(tape_error([&] { Trainer(sgd).keep("model", *std::make_unique<Tape>()); }) ==
-        "Trainer: keep: \"model\" is kept already; choose another name");
+  const auto called = [&](const std::string& name) {
+    return tape_error([&] {
+      Trainer(sgd, quiet(1)).fit(std::vector{1}, c, [&] { return Metrics({{"error", 1}, {name, 1}}); });
+    });
+  };
+  CHECK(called("best") ==
+        "Trainer: a metric can't be called \"best\", since the log has a \"best\" already; choose another "
+        "name");
+  CHECK(called("training loss") ==
+        "Trainer: a metric can't be called \"training loss\", since the log has a \"training_loss\" already; "
+        "choose another name");
+  for (const char* name : {"step", "loss", "seconds", "lr", "grad norm", "steps_per_second", "error"})
+    CHECK(called(name).starts_with("Trainer: a metric can't be called"));
+  Tape kept;
+  const auto keep = [&](const std::vector<std::string>& names) {
+    return tape_error([&] {
+      Trainer trainer(sgd);
+      for (const std::string& name : names) trainer.keep(name, kept);
+    });
+  };
+  CHECK(keep({"model"}) == "Trainer: keep: \"model\" is kept already; choose another name");
+  CHECK(keep({"a", "b", "a"}) == "Trainer: keep: \"a\" is kept already; choose another name");
+  CHECK(keep({"model.x"}) == "Trainer: keep: the name \"model.x\" must not be empty or have a dot");
+  CHECK(keep({""}) == "Trainer: keep: the name \"\" must not be empty or have a dot");
 }

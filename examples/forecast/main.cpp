@@ -183,7 +183,9 @@ int run(const Program& program, const Windows& windows, std::size_t period) {
         [&](Tape& tape, std::span<const std::size_t> chosen) {  // the first training window is window 0
           return loss_of(tape, model, windows, Windows::Starts(chosen.begin(), chosen.end()));
         },
-        [&] { return judged(windows, windows.validation, forecast)[1]; });
+        [&]() -> spool::Metrics {  // the training loss is in units of the windows
+          return {{"quantile loss in units of the file", judged(windows, windows.validation, forecast)[1]}};
+        });
   program.restore(model.parameters());
   if (program.verb() == "forecast") {
     const std::string file = program.file("forecast.svg");

@@ -199,7 +199,7 @@ void Program::check() const {
   require_between("threads", threads_, 1, 1024);
   require(save_every_ >= 0, fmt::format("--save-every can't be negative: {}", save_every_));
   require(minutes_ >= 0, fmt::format("--minutes must be a number that is not negative, not {}", minutes_));
-  require(!trains() || resume_ || !std::filesystem::exists(file("last.safetensors")),
+  require(!trains() || resume_ || !spool::file_exists(file("last.safetensors")),
           fmt::format("{} holds a model already; go on with --resume, or name another --model", directory_));
   require(r.lr > 0 && std::isfinite(r.lr), fmt::format("--lr must be above 0 and finite, not {}", r.lr));
   require(!options_.contains("dropout") || (r.dropout >= 0 && r.dropout < 1),
@@ -210,7 +210,7 @@ void Program::check() const {
 // is bound to the seed.
 void Program::parse_kept(const po::options_description& all, po::variables_map& values) {
   const std::string last = file("last.safetensors"), best = file("best.safetensors");
-  if (!trains() && std::filesystem::exists(last) && !std::filesystem::exists(best))
+  if (!trains() && spool::file_exists(last) && !spool::file_exists(best))
     throw spool::FileError(fmt::format(
         "{}: its training was stopped before the first validation; go on with train --resume", directory_));
   kept_ = spool::load_checkpoint(trains() ? last : best).model;
@@ -264,7 +264,7 @@ int Program::fit(const spool::Params& params, std::vector<std::int64_t> lengths,
   options.clip = 1;
   options.maximize = how.maximize;
   options.loss_unit = how.loss_unit;
-  options.schedule = spool::cosine({.steps = options.epochs * static_cast<std::int64_t>(batches.size())});
+  options.schedule = spool::cosine({.steps = options.total_steps(static_cast<std::int64_t>(batches.size()))});
   return finish(spool::Trainer(adam, options).fit(batches, step, validate));
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <filesystem>
 #include <utility>
 
 namespace examples {
@@ -113,11 +112,11 @@ int Study::train() {
   Adam adam(parameters(), {.lr = program_.recipe().lr});
   adam.set_clip({.value = 0.1});
   TrainerOptions options = program_.training();
-  options.schedule = cosine({.steps = options.epochs * Updates::size(), .eta_min = adam.lr() / 10});
+  options.schedule = cosine({.steps = options.total_steps(Updates::size()), .eta_min = adam.lr() / 10});
   Var total = tape_.constant(0);
   for (const auto& l : learners_) total = total + l->loss / l->task.naive;
   std::vector<Series> all(learners_.size());
-  if (options.resume && std::filesystem::exists(program_.file("curves.csv"))) all = curves();
+  if (options.resume && file_exists(program_.file("curves.csv"))) all = curves();
   for (std::size_t k = 0; k < all.size(); ++k) all[k].name = learners_[k]->name;
   double updates = 0;
   Trainer trainer(adam, options);

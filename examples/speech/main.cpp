@@ -184,7 +184,9 @@ int spell(const Program& program, const Speech& all) {
   const auto step = [&](const SeriesScores& model) -> Step {
     return [&all, model](Tape& tape, Chosen chosen) { return loss_of(tape, model, all, chosen); };
   };
-  const auto validate = [&] { return judge_strings(model, all, split.validation).rate(); };
+  const auto validate = [&]() -> spool::Metrics {
+    return {{"label error rate", judge_strings(model, all, split.validation).rate()}};
+  };
   if (program.trains()) return program.fit(model.parameters(), lengths, step(model), validate);
 
   program.restore(model.parameters());

@@ -177,6 +177,7 @@ def sampling(model):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored, for children too
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         text = str(folder / "text.txt")

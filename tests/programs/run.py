@@ -214,6 +214,7 @@ def mistakes(shop, program):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored, for children too
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         shop = Shop(folder)
         sources = pathlib.Path(__file__).resolve().parents[2] / "examples"
