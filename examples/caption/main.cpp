@@ -65,15 +65,6 @@ Task made_up() {
   return task;
 }
 
-Tensor some_of(const Tensor& pictures, Positions chosen) {
-  Tensor some(pictures.shape().with(0, std::ssize(chosen)));
-  const std::size_t size = pictures.size() / static_cast<std::size_t>(pictures.shape()[0]);
-  for (std::size_t b = 0; b < chosen.size(); ++b)
-    std::ranges::copy(pictures.as<float>().subspan(chosen[b] * size, size),
-                      some.as<float>().subspan(b * size).begin());
-  return some;
-}
-
 // The captions of a set that have so many words at most.
 Task read_set(const std::string& folder, const std::string& column, std::int64_t longest) {
   Tensor pictures = spool::read_idx(files_in(folder, ".gz").front());
@@ -90,7 +81,7 @@ Task read_set(const std::string& folder, const std::string& column, std::int64_t
   for (std::size_t i = 0; i < captions.size(); ++i)
     if (const Tokens words = words_of(captions[i]); std::ssize(words) <= longest)
       kept.push_back(i), task.captions.push_back({words});
-  task.pictures = some_of(pictures, kept);
+  task.pictures = pick(pictures, kept);
   return task;
 }
 
@@ -104,7 +95,7 @@ struct Model {
 
   Writer::Read reader(const Tensor& pictures) const {
     return [this, &pictures](spool::Tape& tape, Positions chosen, bool training) {
-      const spool::Var grid = encoder(spool::permute(tape.input(some_of(pictures, chosen)), {0, 3, 1, 2}));
+      const spool::Var grid = encoder(spool::permute(tape.input(pick(pictures, chosen)), {0, 3, 1, 2}));
       return writer.decoder().source(spool::dropout(spool::grid_as_memory(grid), dropout, training),
                                      spool::dropout(spool::grid_mean(grid), dropout, training));
     };
@@ -122,7 +113,7 @@ void draw(const Program& program, const Model& model, const Tensor& pictures, Po
              G = static_cast<std::size_t>(model.encoder.grid_size(pictures.shape()[1]).h);
   std::vector<std::string> rows;
   for (std::size_t k = 0; k < positions.size(); ++k) {
-    const Tensor picture = some_of(pictures, positions.subspan(k, 1)).reshaped(pictures.shape().without(0));
+    const Tensor picture = pick(pictures, positions.subspan(k, 1)).reshaped(pictures.shape().without(0));
     std::vector<std::string> row{spool::image_panel(picture, boost::join(written[k], " "), 96)};
     const auto weights = model.writer.looked(positions[k], written[k], model.reader(pictures));
     for (std::size_t t = 0; weights && t < written[k].size(); ++t) {

@@ -308,8 +308,9 @@ void fit_quietly(const spool::Params& params, std::vector<std::int64_t> lengths,
   spool::TrainerOptions options;
   options.epochs = epochs;
   options.progress = false;
+  options.catch_interrupt = false;  // Ctrl-C ends the program: half a baseline is none
   options.clip = 1;
-  options.schedule = spool::cosine({.steps = epochs * static_cast<std::int64_t>(batches.size())});
+  options.schedule = spool::cosine({.steps = options.total_steps(static_cast<std::int64_t>(batches.size()))});
   spool::Trainer(adam, options).fit(batches, step);
 }
 
@@ -322,6 +323,15 @@ double total_loss(std::vector<std::int64_t> lengths, const Step& sum) {
     total += tape.value(sum(tape, batches.at(n)));
   }
   return total;
+}
+
+spool::Tensor pick(const spool::Tensor& all, std::span<const std::size_t> chosen) {
+  spool::Tensor some(all.shape().with(0, std::ssize(chosen)));
+  const std::size_t size = all.size() / static_cast<std::size_t>(all.shape()[0]);
+  for (std::size_t b = 0; b < chosen.size(); ++b)
+    std::ranges::copy(all.as<float>().subspan(chosen[b] * size, size),
+                      some.as<float>().subspan(b * size).begin());
+  return some;
 }
 
 std::string joined(const std::vector<std::string>& lines) { return boost::join(lines, "\n"); }

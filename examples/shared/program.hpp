@@ -154,6 +154,9 @@ auto pick(const All& all, std::span<const std::size_t> chosen) {
   return some;
 }
 
+/// The same of a float tensor's first axis.
+spool::Tensor pick(const spool::Tensor& all, std::span<const std::size_t> chosen);
+
 /// Texts without line breaks as one fact of a model, one a line, and back.
 std::string joined(const std::vector<std::string>& lines);
 std::vector<std::string> lines_of(const std::string& text);

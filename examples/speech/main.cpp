@@ -169,11 +169,10 @@ std::string picture(const SeriesScores& model, const Speech& all, std::size_t wh
   const Var p = spool::softmax(spool::select(model(tape, x, /*training=*/false), 1, 0));
   const Tensor above = tape.read(spool::transpose(tape.input(all.rows[which])));
   const std::string title = fmt::format("log-mel frames of {}", fmt::join(all.said[which], " "));
-  const std::vector charts{
-      spool::heat_map(above, {.title = title, .upwards = true}),
-      spool::heat_map(tape.read(spool::transpose(p)),
-                      {.title = "probability of each digit", .row_labels = all.classes.names})};
-  return spool::panels(charts, /*columns=*/1);
+  const spool::HeatMapOptions likely{.title = "probability of each digit", .row_labels = all.classes.names};
+  return spool::panels(std::vector{spool::heat_map(above, {.title = title, .upwards = true}),
+                                   spool::heat_map(tape.read(spool::transpose(p)), likely)},
+                       /*columns=*/1);
 }
 
 int spell(const Program& program, const Speech& all) {
@@ -240,7 +239,6 @@ int main(int argc, char** argv) {
             "the vowels are series of DIR/mts_japanese_vowels: train and eval them with --data DIR");
     if (recognizes) return recognize(program, task);
     if (vowels) return classify(program, read_archive(from + "/mts_japanese_vowels/JapaneseVowels"));
-
     program.fact("data", from.empty() ? "made here" : "files");
     const Speech digits = read_digits(from), all = task == "strings" ? join(digits) : digits;
     program.fact("classes", joined(digits.classes.names));

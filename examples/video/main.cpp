@@ -11,9 +11,7 @@
 namespace {
 
 using namespace examples;
-using spool::Tape;
-using spool::Tensor;
-using spool::Var;
+using spool::Tape, spool::Tensor, spool::Var;
 
 constexpr const char* purpose =
     R"(Tells what is seen frame by frame, and how likely each class is after each frame.
