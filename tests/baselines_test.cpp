@@ -2,14 +2,18 @@
 // what defines them.
 #include <spool/spool.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <set>
 
 #include "catch.hpp"
 #include "error_text.hpp"
 #include "reference.hpp"
 
 using namespace spool;
+using Word = std::vector<int>;
 
 namespace {
 
@@ -57,20 +61,94 @@ TEST_CASE("least squares refuse what has no answer") {
         }).starts_with("matmul: inner dimensions differ\n"));
 }
 
-TEST_CASE("n-grams: the probabilities worked by hand") {
-  // Counted: 1, 0, 1 of the first line, and 2 of the second, whose first symbols are given; after 0 came 1
-  // twice, after 1 came 0 once, after 2 came 2 once.
-  const NGrams::Lines lines{{0, 1, 0, 1}, {2, 2}, {}};
+namespace {
+
+// Modified Kneser-Ney as its definition reads, with words for n-grams and sets for what they come after.
+class KneserNey {
+ public:
+  KneserNey(NGrams::Lines lines, int symbols) : lines_(std::move(lines)), symbols_(symbols) {}
+
+  double probability(Word context, int symbol, bool highest = true) const {
+    const auto lower = [&] {
+      return context.empty() ? 1.0 / symbols_
+                             : probability({context.begin() + 1, context.end()}, symbol, false);
+    };
+    std::map<Word, int> counts = counted(context.size() + 1, highest);
+    std::vector<double> with(5);
+    for (const auto& [gram, count] : counts)
+      if (count <= 4) ++with[static_cast<std::size_t>(count)];
+    const auto discount = [&](int count) {
+      const auto k = static_cast<std::size_t>(std::min(count, 3));
+      const double c = static_cast<double>(k), y = with[1] / (with[1] + 2 * with[2]);
+      if (with[1] == 0 || with[2] == 0 || with[k] == 0) return c / 2;
+      return std::min(c, std::max(0.1, c - (c + 1) * y * with[k + 1] / with[k]));
+    };
+    double total = 0, spare = 0;
+    for (int s = 0; s < symbols_; ++s) {
+      const auto found = counts.find(with_end(context, s));
+      if (found == counts.end()) continue;
+      total += found->second;
+      spare += discount(found->second);
+    }
+    if (total == 0) return lower();
+    const int count = counts[with_end(context, symbol)];
+    return ((count > 0 ? count - discount(count) : 0) + spare * lower()) / total;
+  }
+
+ private:
+  static Word with_end(Word word, int symbol) {
+    word.push_back(symbol);
+    return word;
+  }
+  std::map<Word, int> counted(std::size_t n, bool highest) const {
+    std::map<Word, int> counts;
+    std::map<Word, std::set<int>> after;
+    for (const Word& line : lines_)
+      for (std::size_t end = 2; end <= line.size(); ++end) {
+        if (end < n) continue;
+        const auto begin = line.begin() + std::ptrdiff_t(end - n);
+        const Word gram(begin, line.begin() + std::ptrdiff_t(end));
+        if (highest || end == n)
+          ++counts[gram];
+        else
+          after[gram].insert(begin[-1]);
+      }
+    for (const auto& [gram, symbols] : after) counts[gram] += static_cast<int>(symbols.size());
+    return counts;
+  }
+
+  NGrams::Lines lines_;
+  int symbols_;
+};
+
+}  // namespace
+
+TEST_CASE("n-grams: the probabilities are those of the definition") {
+  Philox random(3);
+  NGrams::Lines lines(8);
+  for (Word& line : lines)
+    for (int n = 0; n < 25; ++n) line.push_back(static_cast<int>(std::min(random.below(5), random.below(5))));
+  const NGrams ngrams(lines, 5, 4);
+  const KneserNey expected(lines, 5);
+  for (int order = 1; order <= 4; ++order)
+    for (int n = 0; n < 40; ++n) {
+      Word context(static_cast<std::size_t>(order - 1));
+      for (int& symbol : context) symbol = static_cast<int>(random.below(5));
+      const int symbol = static_cast<int>(random.below(5));
+      INFO("order " << order << ", case " << n);
+      CHECK(ngrams.probability(context, symbol, order) == Approx(expected.probability(context, symbol)));
+    }
+}
+
+TEST_CASE("n-grams: only the symbols that an order looks at count, and those of a line that are not given") {
+  const NGrams::Lines lines{{0, 1, 0, 1, 2, 0, 0, 1, 1, 2, 0, 1}, {2, 2}, {}};
   const NGrams ngrams(lines, 4);
-  const std::vector<int> none, zero{0}, three{3}, one_zero{1, 0};
-  const double p1 = (2 + 3 * 0.25) / (4 + 3);  // of 1, whatever was before: two of four, three kinds
-  CHECK(ngrams.probability(none, 1, 6) == Approx(p1));
-  CHECK(ngrams.probability(zero, 1, 1) == Approx(p1));
-  CHECK(ngrams.probability(three, 1, 2) == Approx(p1));  // nothing was seen after 3
-  const double p2 = (2 + 1 * p1) / (2 + 1);
-  CHECK(ngrams.probability(zero, 1, 2) == Approx(p2));
-  CHECK(ngrams.probability(one_zero, 1, 3) == Approx((1 + 1 * p2) / (1 + 1)));
-  CHECK(ngrams.loss({{0, 1}, {3}, {3, 1}}, 2) == Approx(-(std::log(p2) + std::log(p1)) / 2));
+  const Word far{3, 3, 0}, near{0};
+  CHECK(ngrams.probability(far, 1, 2) == ngrams.probability(near, 1, 2));
+  CHECK(ngrams.probability(near, 1, 6) == ngrams.probability(near, 1, 2));  // no more is there
+  CHECK(
+      ngrams.loss({{0, 1}, {3}, {3, 1}}, 2) ==
+      Approx(-(std::log(ngrams.probability(near, 1, 2)) + std::log(ngrams.probability(Word{3}, 1, 2))) / 2));
 }
 
 TEST_CASE("n-grams: the probabilities of all symbols add up to 1") {

@@ -6,38 +6,66 @@
 
 namespace spool {
 
-NGrams::NGrams(const Lines& lines, int symbols, int longest) : symbols_(static_cast<std::uint64_t>(symbols)) {
-  std::uint64_t room = std::numeric_limits<std::uint64_t>::max();
+NGrams::NGrams(const Lines& lines, int symbols, int longest) : symbols_(static_cast<Key>(symbols)) {
+  Key room = std::numeric_limits<Key>::max();
   for (int n = 0; n < longest && room >= symbols_; ++n, room /= symbols_) orders_.emplace_back();
   for (const auto& line : lines)
     for (std::size_t t = 1; t < line.size(); ++t)
       for (std::size_t n = 0; n < std::min(t + 1, orders_.size()); ++n) {
-        const std::uint64_t before = number(std::span(line).subspan(t - n, n));
-        const auto symbol = static_cast<std::uint64_t>(line[t]);
-        Context& context = orders_[n].contexts[before];
-        ++context.count;
-        if (++orders_[n].grams[before * symbols_ + symbol] == 1) ++context.kinds;
+        const Key gram = number(std::span(line).subspan(t - n, n + 1));
+        ++orders_[n].often.grams[gram];
+        if (n == t) ++orders_[n].after.grams[gram];  // nothing stands before it
       }
+  Key first_digit = symbols_;  // of the grams below
+  for (std::size_t n = 0; n + 1 < orders_.size(); ++n, first_digit *= symbols_)
+    for (const auto& [gram, count] : orders_[n + 1].often.grams) ++orders_[n].after.grams[gram % first_digit];
+  for (Order& order : orders_) {
+    finish(order.often);
+    finish(order.after);
+  }
 }
 
-std::uint64_t NGrams::number(std::span<const int> symbols) const {
-  std::uint64_t all = 0;
-  for (const int symbol : symbols) all = all * symbols_ + static_cast<std::uint64_t>(symbol);
+// Contexts and discounts, from the grams.
+void NGrams::finish(Counts& counts) const {
+  std::array<double, 4> with{};  // how many grams have counts of 1 to 4
+  for (const auto& [gram, count] : counts.grams) {
+    Context& context = counts.contexts[gram / symbols_];
+    context.total += count;
+    ++context.kinds[std::min(count, 3u) - 1];
+    if (count <= 4) ++with[count - 1];
+  }
+  for (std::size_t k = 0; k < 3; ++k) {
+    const double c = static_cast<double>(k + 1), y = with[0] / (with[0] + 2 * with[1]);
+    const bool known = with[0] > 0 && with[1] > 0 && with[k] > 0;
+    counts.discounts[k] = known ? std::clamp(c - (c + 1) * y * with[k + 1] / with[k], 0.1, c) : c / 2;
+  }
+}
+
+NGrams::Key NGrams::number(std::span<const int> symbols) const {
+  Key all = 0;
+  for (const int symbol : symbols) all = all * symbols_ + static_cast<Key>(symbol);
   return all;
 }
 
+// By the last n symbols before.
+double NGrams::smoothed(std::span<const int> before, int symbol, std::size_t n, bool highest) const {
+  const auto lower = [&] {
+    return n == 0 ? 1 / static_cast<double>(symbols_) : smoothed(before, symbol, n - 1, /*highest=*/false);
+  };
+  const Counts& counts = highest ? orders_[n].often : orders_[n].after;
+  const Key key = number(before.last(n));
+  const auto context = counts.contexts.find(key);
+  if (context == counts.contexts.end()) return lower();
+  const auto gram = counts.grams.find(key * symbols_ + static_cast<Key>(symbol));
+  double count = 0, spare = 0;
+  if (gram != counts.grams.end()) count = gram->second - counts.discounts[std::min(gram->second, 3u) - 1];
+  for (std::size_t k = 0; k < 3; ++k) spare += counts.discounts[k] * context->second.kinds[k];
+  return (count + spare * lower()) / static_cast<double>(context->second.total);
+}
+
 double NGrams::probability(std::span<const int> before, int symbol, int order) const {
-  double p = 1 / static_cast<double>(symbols_);
   const std::size_t orders = std::min({static_cast<std::size_t>(order), before.size() + 1, orders_.size()});
-  for (std::size_t n = 0; n < orders; ++n) {
-    const std::uint64_t key = number(before.last(n));
-    const auto context = orders_[n].contexts.find(key);
-    if (context == orders_[n].contexts.end()) break;  // nor was it seen with more before it
-    const auto gram = orders_[n].grams.find(key * symbols_ + static_cast<std::uint64_t>(symbol));
-    const double count = gram == orders_[n].grams.end() ? 0 : gram->second;
-    p = (count + context->second.kinds * p) / (context->second.count + context->second.kinds);
-  }
-  return p;
+  return smoothed(before, symbol, orders - 1, /*highest=*/true);
 }
 
 double NGrams::loss(const Lines& lines, int order) const {

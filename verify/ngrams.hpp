@@ -3,23 +3,32 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace spool {
 
-/// Counts of n-grams of symbols 0..V-1, each order interpolated with the one below it, the lowest with 1 / V:
-/// P_n(w | h) = (c(h w) + k P_n-1(w | h')) / (c(h) + k), k the kinds of symbols that came after h (Witten and
-/// Bell 1991, in the form of Chen and Goodman 1998, section 2.4).
+/// n-grams of symbols 0..V-1 with interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998, section
+/// 3): in the highest order counts c are how often a symbol came after a context, in lower ones after how
+/// many different symbols they came together (at the beginning of a line, how often). Each has one of three
+/// discounts D for counts of 1, 2, and 3 or more, by how many n-grams of its order have counts from 1 to 4
+/// (at least 0.1; half of the count where there are none to tell):
+///
+///   P(w | h) = (c(h w) - D(c(h w)) + sum over w' of D(c(h w')) P(w | h')) / c(h),  h' = h without its first
+///   symbol,
+///
+/// and below the lowest order stands 1 / V.
 class NGrams {
  public:
   using Lines = std::vector<std::vector<int>>;
 
-  /// Orders from 1 to `longest`, or as many as fit 64 bits.
-  NGrams(const Lines& lines, int symbols, int longest = 6);
+  /// Counts orders from 1 to `longest`, or as many as fit 64 bits. The first symbol of each line is given and
+  /// not counted.
+  NGrams(const Lines& lines, int symbols, int longest = 8);
 
-  /// Of a symbol after these, of which it looks at the last order - 1.
+  /// Of a symbol after these, with n-grams of this order: it looks at the last order - 1 symbols.
   double probability(std::span<const int> before, int symbol, int order) const;
   /// Mean nats per symbol of lines whose first symbol is given.
   double loss(const Lines& lines, int order) const;
@@ -27,17 +36,25 @@ class NGrams {
   int best_order(const Lines& lines) const;
 
  private:
+  using Key = std::uint64_t;  // symbols as the digits of a number
   struct Context {
-    std::uint32_t count = 0, kinds = 0;
+    std::uint64_t total = 0;
+    std::array<std::uint32_t, 3> kinds = {};  // symbols with counts of 1, 2, and 3 or more after it
+  };
+  // The n-grams of one order, counted in one way.
+  struct Counts {
+    boost::unordered_flat_map<Key, std::uint32_t> grams;
+    boost::unordered_flat_map<Key, Context> contexts;
+    std::array<double, 3> discounts = {};
   };
   struct Order {
-    boost::unordered_flat_map<std::uint64_t, Context> contexts;     // by the symbols before
-    boost::unordered_flat_map<std::uint64_t, std::uint32_t> grams;  // by these and the symbol
+    Counts often, after;  // how often; after how many different symbols
   };
-  // Symbols as digits of one number.
-  std::uint64_t number(std::span<const int> symbols) const;
+  void finish(Counts& counts) const;
+  double smoothed(std::span<const int> before, int symbol, std::size_t n, bool highest) const;
+  Key number(std::span<const int> symbols) const;
 
-  std::uint64_t symbols_;
+  Key symbols_;
   std::vector<Order> orders_;  // the first looks at no symbol before
 };
 

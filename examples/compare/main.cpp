@@ -35,9 +35,13 @@ std::int64_t matrices(const std::string& cell) { return cell == "rnn" ? 1 : cell
 std::int64_t formula(const std::string& cell, std::int64_t input, std::int64_t hidden) {
   return matrices(cell) * (input * hidden + hidden * hidden + 2 * hidden);
 }
-std::int64_t hidden_for(const std::string& cell, std::int64_t input, std::int64_t parameters) {
+// With the linear layer that gives the answer.
+std::int64_t whole_model(const std::string& cell, const Task& task, std::int64_t hidden) {
+  return formula(cell, task.input, hidden) + (hidden + 1) * task.outputs;
+}
+std::int64_t hidden_for(const std::string& cell, const Task& task, std::int64_t parameters) {
   std::int64_t hidden = 1;
-  while (formula(cell, input, hidden + 1) <= parameters) ++hidden;
+  while (whole_model(cell, task, hidden + 1) <= parameters) ++hidden;
   return hidden;
 }
 
@@ -98,7 +102,8 @@ AnyRecurrentOptions layer_of(const Task& task, const std::string& cell, std::int
   return {.cell = cell, .hidden = hidden, .start = cell == "rnn" || task.name == "text" ? "torch" : "chrono"};
 }
 
-// What an update costs: milliseconds (the least of twenty, the cells in turn), megabytes of memory.
+// What an update costs: milliseconds (the least of twenty, the cells in turn), and megabytes of results that
+// are kept for the gradient and of packed weights.
 struct Cost {
   double counted = 0, ms = 0, mb = 0;  // counted: the layer's parameters
 };
@@ -136,9 +141,9 @@ std::vector<Cost> costs(const Program& program, const Task& task, const std::vec
   return out;
 }
 
-std::vector<std::int64_t> equal_parameters(std::int64_t input, std::int64_t parameters) {
+std::vector<std::int64_t> equal_parameters(const Task& task, std::int64_t parameters) {
   std::vector<std::int64_t> hidden;
-  for (const std::string& cell : AnyRecurrent::cells()) hidden.push_back(hidden_for(cell, input, parameters));
+  for (const std::string& cell : AnyRecurrent::cells()) hidden.push_back(hidden_for(cell, task, parameters));
   return hidden;
 }
 
@@ -146,8 +151,7 @@ int measure(Program& program, const Options& o) {
   for (const Task& task : tasks_of(program, o.T)) {
     const std::int64_t H = program.recipe().hidden;
     for (const bool same_units : {true, false}) {
-      const auto hidden =
-          same_units ? std::vector<std::int64_t>(3, H) : equal_parameters(task.input, o.parameters);
+      const auto hidden = same_units ? std::vector<std::int64_t>(3, H) : equal_parameters(task, o.parameters);
       const std::vector<Cost> cost = costs(program, task, hidden);
       std::vector<Row> rows;
       for (std::size_t k = 0; k < hidden.size(); ++k) {
@@ -155,10 +159,11 @@ int measure(Program& program, const Options& o) {
         rows.push_back(
             {cell,
              {static_cast<double>(hidden[k]), static_cast<double>(formula(cell, task.input, hidden[k])),
-              cost[k].counted, cost[k].ms, cost[k].ms / cost[0].ms, cost[k].mb}});
+              cost[k].counted, static_cast<double>(whole_model(cell, task, hidden[k])), cost[k].ms,
+              cost[k].ms / cost[0].ms, cost[k].mb}});
       }
       print_table({fmt::format("{}, {}", task.name, same_units ? "equal units" : "equal parameters"), "units",
-                   "formula", "counted", "ms an update", "times the RNN's", "MB"},
+                   "formula", "counted", "whole model", "ms an update", "times the RNN's", "MB"},
                   rows, 2);
     }
   }
@@ -168,7 +173,7 @@ int measure(Program& program, const Options& o) {
 void add_all(Study& study, Program& program, const Options& o) {
   for (const Task& task : tasks_of(program, o.T))
     for (const std::string& cell : AnyRecurrent::cells())
-      study.add(layer_of(task, cell, hidden_for(cell, task.input, o.parameters)), task);
+      study.add(layer_of(task, cell, hidden_for(cell, task, o.parameters)), task);
 }
 
 // A curve's value at x, between two of its points.
@@ -188,7 +193,7 @@ int eval(Study& study, const Program& program, const Options& o) {
   std::vector<std::string> charts;
   for (std::size_t k = 0; k < curves.size(); k += 3) {
     const Task& task = study.learners()[k]->task;
-    const std::vector<Cost> cost = costs(program, task, equal_parameters(task.input, o.parameters));
+    const std::vector<Cost> cost = costs(program, task, equal_parameters(task, o.parameters));
     const double fastest = std::ranges::min(cost, {}, &Cost::ms).ms;
     std::vector<Series> by_time(curves.begin() + std::ptrdiff_t(k), curves.begin() + std::ptrdiff_t(k + 3));
     for (std::size_t c = 0; c < 3; ++c) {
@@ -219,7 +224,7 @@ int main(int argc, char** argv) {
        .without_model = {"measure"},
        .only = {{{"measure"}, {"hidden"}}, {{"train", "eval"}, {"lr", "model"}}, {{}, {"data"}}}});
   auto learnt = program.learnt();
-  learnt("parameters", po::value(&o.parameters)->default_value(10'000), "of each layer, or a little less");
+  learnt("parameters", po::value(&o.parameters)->default_value(10'000), "of each model, or a little less");
   learnt("length", po::value(&o.T)->default_value(100), "T of the adding and the copy problem");
   return program.run(argc, argv, [&] {
     require(o.T >= 2, fmt::format("--length must be at least 2, not {}", o.T));

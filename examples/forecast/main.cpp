@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 
 namespace {
@@ -90,11 +91,13 @@ Forecast repeated(const Windows& windows, std::size_t period) {
   };
 }
 
-// An autoregression of differences to the last step, with coefficients of its own for each step ahead, by
-// least squares on the training part.
-Forecast autoregression(const Windows& windows) {
-  const auto regressors = [&windows](Tape& tape, std::span<const std::size_t> starts) {
-    return spool::concat({tape.constant(1, {std::ssize(starts), 1}), tape.input(windows.past(starts))}, 1);
+// An autoregression of differences to the last step: linear in the last `lags` ones seen, with coefficients
+// of its own for each step ahead, by least squares on the training part. With no lags it forecasts the mean
+// change there.
+Forecast autoregression(const Windows& windows, std::size_t lags) {
+  const auto regressors = [&windows, lags](Tape& tape, std::span<const std::size_t> starts) {
+    const spool::Var past = tape.input(windows.steps(starts, windows.seen - lags, lags));
+    return spool::concat({tape.constant(1, {std::ssize(starts), 1}), past}, 1);
   };
   Tape tape;
   const Tensor weights =
@@ -141,6 +144,18 @@ std::vector<double> judged(const Windows& windows, const Windows::Starts& part, 
   }
   for (double& sum : sums) sum /= static_cast<double>(came.size());
   return sums;
+}
+
+// The autoregression with as many lags as are best on the validation part.
+Forecast best_autoregression(const Windows& windows) {
+  Forecast best;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t lags = 2; lags <= windows.seen; ++lags) {
+    const Forecast forecast = with_intervals(windows, autoregression(windows, lags));
+    const double loss = judged(windows, windows.validation, forecast)[1];
+    if (loss < least) best = forecast, least = loss;
+  }
+  return best;
 }
 
 // A window as a picture: what was seen, what came as far as the series goes, and the forecast. Gives the
@@ -200,8 +215,8 @@ int run(const Program& program, const Windows& windows, std::size_t period) {
   };
   print_table({fmt::format("{} windows, {} steps ahead", windows.test.size(), windows.ahead),
                "mean absolute error", "quantile loss", "coverage of 80 %"},
-              {row(program.recipe().cell, forecast),
-               row("autoregression", with_intervals(windows, autoregression(windows))),
+              {row(program.recipe().cell, forecast), row("autoregression", best_autoregression(windows)),
+               row("drift", with_intervals(windows, autoregression(windows, 0))),
                row("seasonal naive", with_intervals(windows, repeated(windows, period))),
                row("naive", with_intervals(windows, repeated(windows, 1)))});
   return 0;

@@ -233,6 +233,12 @@ void Program::parse_kept(const po::options_description& all, po::variables_map& 
   po::store(po::command_line_parser(words).options(all).run(), values);
 }
 
+void Program::fact(const std::string& name, const std::string& value) {
+  if (learnt_.find_nothrow(name, /*approx=*/false) != nullptr)
+    throw spool::InternalError("a fact has the name of the option --" + name);
+  facts_[name] = value;
+}
+
 const std::string& Program::fact(const std::string& name) const {
   const auto found = kept_.find(name);
   if (found == kept_.end())

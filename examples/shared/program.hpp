@@ -99,7 +99,8 @@ class Program {
   std::string file(const std::string& name) const { return directory_ + "/" + name; }
 
   /// What the model knows of its data, such as its vocabulary: kept with it, and refused where it differs.
-  void fact(const std::string& name, const std::string& value) { facts_[name] = value; }
+  /// InternalError for the name of an option.
+  void fact(const std::string& name, const std::string& value);
   /// A fact that the model keeps. Not for training anew.
   const std::string& fact(const std::string& name) const;
   /// One that is a whole number from 1 to `most`. FileError when it is not.

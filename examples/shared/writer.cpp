@@ -42,8 +42,8 @@ int kept_longest(Program& program, const Texts& texts, std::span<const std::size
   std::size_t longest = 0;
   for (const Tokens& text : texts_of(texts, part)) longest = std::max(longest, text.size() + 1);
   if (!program.trains())
-    longest = static_cast<std::size_t>(program.number_fact("longest", std::numeric_limits<int>::max()));
-  program.fact("longest", fmt::format("{}", longest));
+    longest = static_cast<std::size_t>(program.number_fact("longest text", std::numeric_limits<int>::max()));
+  program.fact("longest text", fmt::format("{}", longest));
   return static_cast<int>(longest);
 }
 
