@@ -8,6 +8,10 @@
 //   trainer.fit(batches, [&](Tape& tape, const Batch& batch) { return model.loss(tape, batch); },
 //               [&] { return evaluate(model, validation); });
 //
+// A stop by `minutes` or `steps` in the middle of an epoch validates there, which counts for the best metric,
+// patience and the plateau, so that those may differ from a run without the stop. The updates themselves do
+// not, where there is neither patience nor a plateau.
+//
 // Invariant: all that decides the coming steps is in the checkpoint, but for the data and what the functions
 // keep to themselves: keep() adds that.
 #pragma once
