@@ -135,6 +135,20 @@ TEST_CASE("chrF gives sacreBLEU's numbers") {
   CHECK(chrf(Texts{"语言"}, Lists{{"x", "语言"}}) == 100);
 }
 
+// "abc" has no n-gram of the orders 4 to 6, so sacreBLEU leaves the 5, 4 and 3 of "abcdefgh" out. Without
+// spaces the second sentence has 6 and 9 characters, all of which match. So for each order
+//   n-grams of the hypotheses  8+6  7+5  6+4  0+3  0+2  0+1
+//   n-grams of the references  3+9  2+8  1+7  0+6  0+5  0+4
+//   common                     3+6  2+5  1+4    3    2    1
+// and with the means P and R of the six ratios, 5 P R / (4 P + R).
+TEST_CASE("chrF leaves out n-grams of orders that a short reference does not have") {
+  const double p = (9.0 / 14 + 7.0 / 12 + 5.0 / 10 + 1 + 1 + 1) / 6,
+               r = (9.0 / 12 + 7.0 / 10 + 5.0 / 8 + 3.0 / 6 + 2.0 / 5 + 1.0 / 4) / 6;
+  const double expected = 100 * 5 * p * r / (4 * p + r);
+  CHECK(std::abs(expected - 57.3961752) < 1e-6);
+  CHECK(std::abs(chrf(Texts{"abcdefgh", "the cat"}, Texts{"abc", "the cat sat"}) - expected) < 1e-9);
+}
+
 TEST_CASE("measures refuse what can't be compared") {
   const Texts one{"a"}, two{"a", "b"};
   CHECK(shape_error([&] { bleu(one, two); }) ==

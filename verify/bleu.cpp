@@ -229,7 +229,8 @@ std::vector<NgramCounts> compare(std::string_view hypothesis, std::string_view r
   std::vector<NgramCounts> all;
   for (std::size_t n = 1; n <= static_cast<std::size_t>(o.order); ++n) {
     const Counts of_h = character_ngrams(h, n), of_r = character_ngrams(r, n);
-    all.push_back({total(of_h), total(of_r), common(of_h, of_r)});
+    // A hypothesis's n-grams count only where the reference is long enough to have any.
+    all.push_back({of_r.empty() ? 0 : total(of_h), total(of_r), common(of_h, of_r)});
   }
   return all;
 }

@@ -50,8 +50,9 @@ struct ChrfOptions {
 };
 
 /// The F score of character n-grams, 0..100, of a whole corpus (Popovic 2015, eq. 1): precision and recall
-/// are means over the orders that occur on both sides. Of several references the best one counts. Errors as
-/// bleu(); ShapeError for an order below 1, TapeError unless beta is finite and above 0.
+/// are means over the orders that occur on both sides; a hypothesis counts for an order where its reference
+/// has n-grams of it. Of several references the best one counts. Errors as bleu(); ShapeError for an order
+/// below 1, TapeError unless beta is finite and above 0.
 double chrf(std::span<const std::string> hypotheses, std::span<const std::string> references,
             const ChrfOptions& options = {});
 double chrf(std::span<const std::string> hypotheses, std::span<const std::vector<std::string>> references,
