@@ -2,7 +2,8 @@
 // run and every machine holds out the same ones. (A text is cut in consecutive parts: split_text in
 // text_batches.hpp; a time series too, or its future leaks into its past.)
 //
-// An example that stands twice in a set may come into two parts: drop repeats first.
+// An example that stands twice in a set may come into two parts, and so may two that tell of each other, such
+// as sentences with one translation: drop repeats first, or use grouped_split.
 #pragma once
 
 #include <array>
@@ -31,6 +32,15 @@ Split random_split(std::size_t count, const SplitFractions& fractions, std::uint
 /// The same within each class, so that all parts have its share of it; a class of few examples may miss in a
 /// part. Classes are whole numbers, one for each example. Errors as above.
 Split stratified_split(std::span<const int> classes, const SplitFractions& fractions, std::uint64_t seed);
+
+/// All examples of a group in one part, as in scikit-learn's GroupShuffleSplit, but the fractions are of the
+/// examples: parts come as close to the sizes of random_split as whole groups in random order allow. Groups
+/// are whole numbers, one for each example. Errors as above.
+Split grouped_split(std::span<const int> groups, const SplitFractions& fractions, std::uint64_t seed);
+
+/// Groups for grouped_split: examples that share a key, directly or through others, get one number. They are
+/// counted from 0 by their first examples. An example without keys is alone.
+std::vector<int> linked_groups(std::span<const std::vector<std::string>> keys);
 
 namespace detail {
 

@@ -2,9 +2,11 @@
 #include <spool/spool.hpp>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
 #include <set>
+#include <string>
 
 #include "catch.hpp"
 #include "error_text.hpp"
@@ -88,7 +90,71 @@ TEST_CASE("a stratified split has each class's share in each part") {
   CHECK(!std::ranges::is_sorted(s.train, {}, [&](std::size_t i) { return classes[i]; }));
 }
 
+TEST_CASE("a grouped split keeps groups whole and comes close to the fractions") {
+  std::vector<int> groups;  // of 1 to 9 examples, which stand apart
+  Philox random(4);
+  for (int g = 0; g < 200; ++g) groups.insert(groups.end(), 1 + random.below(9), 3 * g - 100);
+  random.shuffle(std::span(groups));
+  const std::size_t n = groups.size();
+  const SplitFractions fractions{.train = 0.7, .validation = 0.1, .test = 0.2};
+  const Split s = grouped_split(groups, fractions, 1), like = random_split(n, fractions, 1);
+  CHECK(sorted(joined(s)) == count_to(n));
+  std::map<int, std::set<const std::vector<std::size_t>*>> parts;
+  for (const auto* part : {&s.train, &s.validation, &s.test})
+    for (const std::size_t i : *part) parts[groups[i]].insert(part);
+  CHECK(std::ranges::all_of(parts, [](const auto& p) { return p.second.size() == 1; }));
+  // There are groups of 1 enough to fill each part.
+  CHECK(s.train.size() == like.train.size());
+  CHECK(s.validation.size() == like.validation.size());
+  CHECK(s.test.size() == like.test.size());
+  CHECK(!std::ranges::is_sorted(s.train, {}, [&](std::size_t i) { return groups[i]; }));
+  CHECK(joined(s) == joined(grouped_split(groups, fractions, 1)));
+  CHECK(sorted(s.test) != sorted(grouped_split(groups, fractions, 2).test));
+}
+
+TEST_CASE("parts of whole groups are off by less than a group") {
+  const auto sizes = [](const Split& s) {
+    return std::array{s.train.size(), s.validation.size(), s.test.size()};
+  };
+  std::vector<int> tens;
+  for (int i = 0; i < 100; ++i) tens.push_back(i / 10);
+  CHECK(sizes(grouped_split(tens, {0.8, 0.15, 0.05}, 1)) == std::array<std::size_t, 3>{80, 10, 10});
+  CHECK(sizes(grouped_split(tens, {0.5, 0.5, 0}, 1)) == std::array<std::size_t, 3>{50, 50, 0});
+  CHECK(sizes(grouped_split(tens, {0, 0.57, 0.43}, 1)) == std::array<std::size_t, 3>{0, 60, 40});
+  // A group larger than a part is no reason to leave the part to it.
+  std::vector<int> large(60, 0);
+  for (int i = 1; i <= 40; ++i) large.push_back(i);
+  for (std::uint64_t seed = 0; seed < 20; ++seed)
+    CHECK(sizes(grouped_split(large, {}, seed)) == std::array<std::size_t, 3>{80, 10, 10});
+  // The same on every machine, for ever.
+  const std::vector<int> pairs{0, 0, 1, 1, 2, 2, 3, 3};
+  CHECK(joined(grouped_split(pairs, {0.5, 0.25, 0.25}, 1)) ==
+        std::vector<std::size_t>{4, 1, 5, 0, 6, 7, 2, 3});
+}
+
+TEST_CASE("examples that share a key are linked, also through others") {
+  using Keys = std::vector<std::vector<std::string>>;
+  CHECK(linked_groups(Keys{}).empty());
+  CHECK(linked_groups(Keys{{"a", "b"}, {"x"}, {"b", "c"}, {"y", "x"}, {"c"}}) ==
+        std::vector{0, 1, 0, 1, 0});  // a-b, b-c: a chain
+  CHECK(linked_groups(Keys{{"a"}, {"b"}, {"c"}, {"b", "a"}}) == std::vector{0, 0, 1, 0});
+  CHECK(linked_groups(Keys{{}, {"a"}, {}, {"a", "a"}, {}}) == std::vector{0, 1, 2, 1, 3});
+  CHECK(linked_groups(Keys{{""}, {"a"}, {""}}) == std::vector{0, 1, 0});  // an empty key is one too
+  Keys chain;                                                             // whose links come in random order
+  for (int i = 0; i < 5000; ++i) chain.push_back({std::to_string(i), std::to_string(i + 1)});
+  Philox(1).shuffle(std::span(chain));
+  CHECK(linked_groups(chain) == std::vector<int>(5000, 0));
+}
+
 TEST_CASE("a split that can't be") {
+  CHECK(shape_error([] {
+          grouped_split(std::vector{1, 1, 2, 2, 3, 3}, {}, 1);
+        }) ==
+        "a split of 0.8, 0.1, 0.1 leaves no validation part of 6 examples in 3 groups: use more groups or "
+        "other fractions");
+  CHECK(shape_error([] {
+          grouped_split(std::vector{1, 2}, {.train = 0.9}, 1);
+        }) == "a split of 0.9, 0.1, 0.1: the fractions must not be negative and must add up to 1");
   CHECK(shape_error([] { random_split(4, {}, 1); }) ==
         "a split of 0.8, 0.1, 0.1 leaves no validation part of 4 examples: use more examples or other "
         "fractions");
