@@ -32,6 +32,17 @@ bool contains(const std::vector<std::string>& all, const std::string& one) {
   return std::ranges::find(all, one) != all.end();
 }
 
+// Whether a character, as UTF-8, is no letter and no digit. Bytes are ordered as code points are.
+bool is_sign(const std::string& c) {
+  using Range = std::pair<std::string, std::string>;
+  static const std::vector<Range> signs{{"\u00A0", "\u00BF"}, {"\u00D7", "\u00D7"}, {"\u00F7", "\u00F7"},
+                                        {"\u2000", "\u206F"}, {"\u3000", "\u3003"}, {"\u3008", "\u3020"},
+                                        {"\uFE30", "\uFE6F"}, {"\uFEFF", "\uFEFF"}, {"\uFF00", "\uFF0F"},
+                                        {"\uFF1A", "\uFF20"}, {"\uFF3B", "\uFF40"}, {"\uFF5B", "\uFF65"}};
+  if (c.size() == 1) return !boost::is_alnum()(c[0]);
+  return std::ranges::any_of(signs, [&](const Range& r) { return r.first <= c && c <= r.second; });
+}
+
 }  // namespace
 
 void require_one_of(const std::string& option, const std::string& value,
@@ -346,6 +357,16 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   boost::split(lines, text, [](char c) { return c == '\n'; });
   return lines;
+}
+
+std::string letters_of(const std::vector<std::string>& words) {
+  std::string all;
+  for (std::string c : spool::characters_of(boost::join(words, ""))) {
+    if (is_sign(c)) continue;
+    if (c >= "À" && c <= "Þ") c[1] = static_cast<char>(c[1] + 0x20);  // à to þ
+    all += boost::to_lower_copy(c);
+  }
+  return all;
 }
 
 std::string fingerprint_of(const std::string& text) {

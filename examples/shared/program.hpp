@@ -162,6 +162,10 @@ spool::Tensor pick(const spool::Tensor& all, std::span<const std::size_t> chosen
 std::string joined(const std::vector<std::string>& lines);
 std::vector<std::string> lines_of(const std::string& text);
 
+/// The letters and digits of all words together, in lower case: whether two texts are the same but for case,
+/// spaces and punctuation. Knows capitals up to Þ, and signs of Latin and Chinese texts.
+std::string letters_of(const std::vector<std::string>& words);
+
 /// Tells one text from another, as a fact: "1115394 bytes, crc 7d5ccd3e".
 std::string fingerprint_of(const std::string& text);
 
