@@ -32,6 +32,12 @@ bool contains(const std::vector<std::string>& all, const std::string& one) {
   return std::ranges::find(all, one) != all.end();
 }
 
+// A word as a shell takes it: in quotes where it holds more than letters, digits and a few signs.
+std::string in_shell(const std::string& word) {
+  const bool plain = boost::all(word, boost::is_alnum() || boost::is_any_of("_-+=.,:/@%"));
+  return plain && !word.empty() ? word : "'" + boost::replace_all_copy(word, "'", "'\\''") + "'";
+}
+
 // Whether a character, as UTF-8, is no letter and no digit. Bytes are ordered as code points are.
 bool is_sign(const std::string& c) {
   using Range = std::pair<std::string, std::string>;
@@ -85,13 +91,14 @@ Program::Program(About about) : about_(std::move(about)) {
     learnt("dropout", po::value(&r.dropout)->default_value(r.dropout, fmt::format("{}", r.dropout)),
            "share of values dropped");
   learnt("seed", po::value(&seed_)->default_value(1), "decides weights, dropout and the order of examples");
+  learnt("epochs", po::value(&about_.epochs)->default_value(about_.epochs),
+         "times through the training part");
+  learnt("patience", po::value(&patience_)->default_value(0),
+         "stop after so many validations that are no better; 0: never");
   auto run = run_.add_options();
   run("help,h", "this text");
   run("data", po::value(&data_)->default_value(""), "directory of the data; without it a small task");
   run("model", po::value(&directory_)->default_value(about_.name + "_model"), "directory of the model");
-  run("epochs", po::value(&about_.epochs)->default_value(about_.epochs), "times through the training part");
-  run("patience", po::value(&patience_)->default_value(0),
-      "stop after so many validations that are no better; 0: never");
   run("minutes", po::value(&minutes_)->default_value(0.0, "0"), "stop after this long; 0: no bound");
   run("resume", po::bool_switch(&resume_), "go on with the training in --model");
   run("save-every", po::value(&save_every_)->default_value(0), "steps between saves; 0: each validation");
@@ -128,8 +135,12 @@ void Program::parse(int argc, char** argv) {
   positional.add("words", -1);
 
   po::variables_map values;
-  po::store(po::command_line_parser(argc, argv).options(all).positional(positional).run(), values);
+  const po::parsed_options parsed =
+      po::command_line_parser(argc, argv).options(all).positional(positional).run();
+  po::store(parsed, values);
   if (values.count("help")) return print_help();
+  command_ = in_shell(argv[0]);
+  given_ = given(parsed);
   if (values.count("words")) words_ = values["words"].as<std::vector<std::string>>();
   parse_verb(values);
   resume_ = values["resume"].as<bool>();
@@ -144,6 +155,18 @@ void Program::parse(int argc, char** argv) {
     if (!kept_.contains(name) && is_place(name) && !options_[name].empty())
       options_[name] = std::filesystem::absolute(options_[name]).string();
   }
+}
+
+// Options that were given and are not kept with the model, as they were written.
+std::string Program::given(const po::parsed_options& parsed) const {
+  std::string all;
+  for (const auto& option : parsed.options) {
+    const std::string& name = option.string_key;
+    const bool kept = learnt_.find_nothrow(name, /*approx=*/false) != nullptr;
+    if (option.position_key >= 0 || kept || name == "resume" || name == "model") continue;
+    for (const std::string& word : option.original_tokens) all += " " + in_shell(word);
+  }
+  return all;
 }
 
 void Program::parse_verb(const po::variables_map& values) {
@@ -301,8 +324,8 @@ spool::TrainerOptions Program::training() const {
 
 int Program::finish(const spool::TrainResult& result) const {
   if (result.interrupted)
-    fmt::print("stopped after step {}; to go on: {} train --resume --model {}\n", result.steps, about_.name,
-               directory_);
+    fmt::print("stopped after step {}; to go on: {} train --resume --model {}{}\n", result.steps, command_,
+               in_shell(directory_), given_);
   else if (std::isfinite(result.best))
     fmt::print("best after step {}: {:.4f}; curve in {}\n", result.best_step, result.best, file("loss.svg"));
   return result.interrupted ? 130 : 0;

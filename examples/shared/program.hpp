@@ -120,6 +120,7 @@ class Program {
  private:
   void parse(int argc, char** argv);
   void parse_verb(const po::variables_map& values);
+  std::string given(const po::parsed_options& parsed) const;
   void print_help() const;
   std::vector<std::string> takers(const std::string& option) const;
   void parse_kept(const po::options_description& all, po::variables_map& values);
@@ -130,6 +131,7 @@ class Program {
   About about_;
   po::options_description learnt_, run_, used_;
   std::string verb_, data_, directory_, log_;
+  std::string command_, given_;  // the program as it was called, and options that no model keeps
   std::vector<std::string> words_;
   std::uint64_t seed_ = 1;
   std::int64_t save_every_ = 0;

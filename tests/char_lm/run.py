@@ -86,7 +86,7 @@ def interrupt_saves(folder, text):
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     check(process.returncode == 130 and f"char_lm train --resume --model {where}" in out, f"Ctrl-C: {out}")
-    check("going on after step" in train_succeeds("--resume", "--model", where, "--epochs", "1"), "resume")
+    check("going on after step" in train_succeeds("--resume", "--model", where, "--steps", "1"), "resume")
 
 
 def with_infinite_bias(checkpoint):

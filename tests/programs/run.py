@@ -128,6 +128,10 @@ def refuses_models(shop, program):
     trained = first_use(program).train + " --batch " + shop.default_batch(program)
     says(program, "train --resume --batch 99 --model MODEL", 2, "--batch 99 differs from the model's "
          f"{re.search('--batch ([0-9]+)', trained)[1]}; leave it out, or train another --model", model=model)
+    for option, kept in [("epochs", 1), ("patience", 0)]:
+        says(program, f"train --resume --{option} 99 --model MODEL", 2,
+             f"--{option} 99 differs from the model's {kept}; leave it out, or train another --model", model=model)
+        says(program, f"eval --{option} 1 --model MODEL", 2, f"eval takes no --{option}; only train can use it", model=model)
     for command in ["eval", "train --resume"]:
         file = "best" if command == "eval" else "last"
         for where in ["nothere", "empty"]:
@@ -184,23 +188,29 @@ def refuses_missing_data(shop, program):
 
 
 def goes_on_to_the_same_bits(shop):
-    """Ctrl-C, and then --resume."""
-    options = f"train {SMALL.replace('--epochs 1', '--epochs 400')}--dropout 0.2 --data data --save-every 3"
-    shop.check(shop.run("names", options + " --model whole").returncode == 0, "names, whole")
-    process = subprocess.Popen([PROGRAMS / "names", *options.split(), "--threads=1", "--model=parts"], cwd=shop.folder,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    while process.poll() is None and not (shop.folder / "parts" / "best.safetensors").exists():
+    """Ctrl-C, and then the command that it says, in a shell."""
+    (shop.folder / "the data").symlink_to("data")
+    options = shlex.split(f"train {SMALL.replace('--epochs 1', '--epochs 400 --patience 390')}--dropout 0.2 --data 'the data' --save-every 3")
+    command = [PROGRAMS / "names", *options, "--threads=1"]
+    whole = subprocess.run([*command, "--model=whole"], cwd=shop.folder, capture_output=True, text=True, timeout=120)
+    shop.check(whole.returncode == 0, "names, whole", whole)
+    process = subprocess.Popen([*command, "--model=it's parts"], cwd=shop.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while process.poll() is None and not (shop.folder / "it's parts" / "best.safetensors").exists():
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
-    shop.check(process.returncode == 130 and re.search(
-        r"^stopped after step \d+; to go on: names train --resume --model parts\n\Z", out, re.M), f"Ctrl-C: {process.returncode}\n{out}")
-    result = shop.run("names", options + " --resume --model parts")
-    shop.check(result.returncode == 0, "names, --resume", result)
-    ends = [(shop.folder / model / "last.safetensors").read_bytes() for model in ["whole", "parts"]]
+    said = re.search(r"^stopped after step \d+; to go on: (.*)\n\Z", out, re.M)
+    shop.check(process.returncode == 130 and said, f"Ctrl-C: {process.returncode}\n{out}")
+    if not said:
+        return
+    expected = [str(PROGRAMS / "names"), "train", "--resume", "--model", "it's parts", "--data", "the data", "--save-every", "3", "--threads=1"]
+    shop.check(shlex.split(said[1]) == expected, f"to go on: {said[1]}")
+    again = subprocess.run(said[1], shell=True, cwd=shop.folder, capture_output=True, text=True, timeout=120)
+    shop.check(again.returncode == 0 and re.match("going on after step", again.stdout), said[1], again)
+    ends = [(shop.folder / model / "last.safetensors").read_bytes() for model in ["whole", "it's parts"]]
     shop.check(ends[0] == ends[1], "names: a training that was interrupted ends with other bits")
     (shop.folder / "early").mkdir()
-    shutil.copyfile(shop.folder / "parts" / "last.safetensors", shop.folder / "early" / "last.safetensors")
+    shutil.copyfile(shop.folder / "it's parts" / "last.safetensors", shop.folder / "early" / "last.safetensors")
     shop.refuses("names", "eval --model early", 1,
                  "early: its training was stopped before the first validation; go on with train --resume")
 
