@@ -135,7 +135,7 @@ FULL = {
     "caption": [
         Run("attention", ["train --min-count 2 --data DATA --seed SEED --threads 1 --model MODEL",
                           "eval --data DATA --threads 1 --model MODEL"],
-            [Bound("BLEU-1", r"lstm +([\d.]+)", at_least=36)]),  # the same words: 33.84
+            [Bound("BLEU-1", r"lstm +([\d.]+)", at_least=31)]),  # the same words: 29.17
         Run("state", ["train --min-count 2 --attention none --data DATA --seed SEED --threads 1 --model MODEL",
                       "eval --data DATA --threads 1 --model MODEL"]),
         *(Run(name, [f"train --set emoji --longest 8 --min-count 2 --dropout 0.3 --epochs 30 --batch 32 {attention}"
@@ -152,16 +152,17 @@ FULL = {
                               ("airline", "--batch 16 --lr 0.01 --epochs 600"), ("sunspots", "--epochs 200")]
     ],
     "music": [
-        Run(name, [f"train --set {music} --cell {options} --threads 1 --data DATA --seed SEED --model MODEL",
-                   "eval --threads 1 --data DATA --model MODEL"],
-            [Bound("nats per frame", cell + r" +([\d.]+)", at_most=most)], pictures)
-        for name, music, cell, options, most, pictures in [
-            ("jsb_rnn", "JSB_Chorales", "rnn", "rnn --hidden 100 --batch 2 --lr 0.002", 8.8, []),  # logistic regression: 9.08
-            ("jsb_gru", "JSB_Chorales", "gru", "gru --hidden 46 --batch 4 --lr 0.02", 9.05, []),
-            ("jsb_lstm", "JSB_Chorales", "lstm", "lstm --hidden 36 --batch 4 --lr 0.01", 8.75, ["expected.svg"]),
-            ("nottingham_rnn", "Nottingham", "rnn", "rnn --hidden 100 --batch 2 --lr 0.002 --epochs 60", 3.9, []),  # 4.57
-            ("nottingham_gru", "Nottingham", "gru", "gru --hidden 46 --batch 8 --lr 0.02 --epochs 120", 4.5, []),
-            ("nottingham_lstm", "Nottingham", "lstm", "lstm --hidden 36 --batch 8 --lr 0.02 --epochs 120", 4.1, []),
+        Run(f"{name}_{cell}", [f"train --set {music} --cell {cell} --hidden {hidden} --batch 2 --lr {lr} --threads 1 "
+                               "--data DATA --seed SEED --model MODEL", "eval --threads 1 --data DATA --model MODEL"],
+            [Bound("nats per frame", cell + r" +([\d.]+)", at_most=most)],
+            ["expected.svg"] if (name, cell) == ("jsb", "lstm") else [])
+        for name, music, cell, hidden, lr, most in [
+            ("jsb", "JSB_Chorales", "rnn", 100, 0.002, 8.8),  # logistic regression: 9.08
+            ("jsb", "JSB_Chorales", "gru", 46, 0.01, 9.05),
+            ("jsb", "JSB_Chorales", "lstm", 36, 0.01, 8.75),
+            ("nottingham", "Nottingham", "rnn", 100, 0.002, 3.9),  # logistic regression: 4.57
+            ("nottingham", "Nottingham", "gru", 46, 0.005, 4.2),
+            ("nottingham", "Nottingham", "lstm", 36, 0.005, 4.1),
         ]
     ],
     "compare": [
