@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <initializer_list>
 #include <iterator>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 namespace spool {
@@ -61,13 +64,15 @@ void add_ticks(Axis& axis, int count) {
 }
 
 // The axis over all values that can be shown. A y axis grows to whole steps.
-template <class Member>
-Axis axis_over(std::span<const Series> series, Member values, bool log, bool whole_steps, int count) {
+Axis axis_over(std::span<const Series> series,
+               std::initializer_list<std::vector<double> Series::*> all_values, bool log, bool whole_steps,
+               int count) {
   Axis axis{.log = log};
   double low = INFINITY, high = -INFINITY;
   for (const Series& s : series)
-    for (const double v : s.*values)
-      if (axis.shows(v)) low = std::min(low, v), high = std::max(high, v);
+    for (const auto values : all_values)
+      for (const double v : s.*values)
+        if (axis.shows(v)) low = std::min(low, v), high = std::max(high, v);
   if (low > high) low = log ? 0.1 : 0, high = 1;
   if (high - low <= 1e-12 * std::max(std::abs(low), std::abs(high))) {  // one value: room on both sides
     const double room = low == 0 ? 1 : std::abs(low) / 2;
@@ -80,6 +85,14 @@ Axis axis_over(std::span<const Series> series, Member values, bool log, bool who
   axis.low = low, axis.high = high;
   add_ticks(axis, count);
   return axis;
+}
+
+// The same values in the middle of `times` as long an axis.
+void widen(Axis& axis, double times, int count) {
+  const double middle = std::midpoint(axis.low, axis.high), half = (axis.high / 2 - axis.low / 2) * times;
+  axis.low = middle - half, axis.high = middle + half;
+  axis.ticks.clear();
+  add_ticks(axis, count);
 }
 
 // As many digits as tell neighbouring ticks apart.
@@ -98,14 +111,21 @@ class Drawing {
   Drawing(std::span<const Series> series, const ChartOptions& options)
       : series_(series),
         options_(options),
-        x_(axis_over(series, &Series::x, false, false, std::max(2, options.width / 90))),
-        y_(axis_over(series, &Series::y, options.log_y, true, std::max(2, options.height / 60))) {}
+        x_count_(std::max(2, options.width / 90)),
+        y_count_(std::max(2, options.height / 60)),
+        x_(axis_over(series, {&Series::x}, false, false, x_count_)),
+        y_(axis_over(series, {&Series::y, &Series::low, &Series::high}, options.log_y, true, y_count_)) {
+    for (const Series& s : series) check(s);
+  }
 
   std::string svg() {
     out_ = detail::svg_head(options_.width, options_.height, options_.title);
-    put("<text class=\"title\" x=\"{}\" y=\"24\">{}</text>\n", left_, detail::svg_escaped(options_.title));
+    put("<text class=\"title\" x=\"{}\" y=\"24\">{}</text>\n", left_,
+        cut(options_.title, right() - left_, detail::svg_title_scale));
     legend();
+    if (options_.equal_scales && !options_.log_y) equalise();
     axes();
+    for (std::size_t i = 0; i < series_.size(); ++i) band(series_[i], i);
     for (std::size_t i = 0; i < series_.size(); ++i) line(series_[i], i);
     return out_ + "</svg>\n";
   }
@@ -114,6 +134,20 @@ class Drawing {
   struct Point {
     double x, y;
   };
+
+  static void check(const Series& s) {
+    if (s.x.size() != s.y.size())
+      throw ShapeError(fmt::format("series {} has {} x and {} y: a point needs both", in_quotes(s.name),
+                                   s.x.size(), s.y.size()));
+    for (const auto* side : {&s.low, &s.high})
+      if (side->size() != (s.low.empty() && s.high.empty() ? 0 : s.x.size()))
+        throw ShapeError(fmt::format("series {} has {} points and a band of {} low and {} high values",
+                                     in_quotes(s.name), s.x.size(), s.low.size(), s.high.size()));
+  }
+
+  static std::string cut(const std::string& text, double width, double scale = 1) {
+    return detail::svg_escaped(detail::svg_cut(text, width, scale));
+  }
 
   template <class... A>
   void put(fmt::format_string<A...> format, A&&... a) {
@@ -125,18 +159,32 @@ class Drawing {
   double px(double x) const { return left_ + x_.place(x) * (right() - left_); }
   double py(double y) const { return bottom() - y_.place(y) * (bottom() - top_); }
 
+  // The axis whose unit is longer grows on both sides.
+  void equalise() {
+    const double x_unit = (right() - left_) / (x_.high - x_.low),
+                 y_unit = (bottom() - top_) / (y_.high - y_.low);
+    if (x_unit > y_unit)
+      widen(x_, x_unit / y_unit, x_count_);
+    else
+      widen(y_, y_unit / x_unit, y_count_);
+  }
+
+  static const char* colour(std::size_t i) { return colours[i % colours.size()]; }
+
   // Past six series the colours come again, dashed.
   static std::string stroke(std::size_t i) {
     const std::size_t round = i / colours.size();
-    return fmt::format("stroke=\"{}\"{}", colours[i % colours.size()],
+    return fmt::format("stroke=\"{}\"{}", colour(i),
                        round == 0 ? "" : fmt::format(" stroke-dasharray=\"{} 3\"", 3 * round));
   }
 
   // A row between title and plot that wraps; the plot begins below it.
   void legend() {
     double x = left_, y = options_.title.empty() ? 18 : 44;
+    top_ = y - 4;
+    if (std::ranges::all_of(series_, [](const Series& s) { return s.name.empty(); })) return;
     for (std::size_t i = 0; i < series_.size(); ++i) {
-      const std::string& name = series_[i].name;
+      const std::string name = detail::svg_cut(series_[i].name, right() - left_ - 24);
       const double width = 44 + detail::svg_text_width(name);
       if (x > left_ && x + width > right()) x = left_, y += 18;
       put("<path class=\"line\" {} d=\"M{:.1f} {:.1f}h18\"/>", stroke(i), x, y - 4);
@@ -159,9 +207,9 @@ class Drawing {
     }
     put("<path class=\"axis\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", left_, bottom(), right());
     put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", (left_ + right()) / 2,
-        bottom() + 38, detail::svg_escaped(options_.x_label));
+        bottom() + 38, cut(options_.x_label, right() - left_));
     put("<text transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-        (top_ + bottom()) / 2, detail::svg_escaped(options_.y_label));
+        (top_ + bottom()) / 2, cut(options_.y_label, options_.height));
   }
 
   // The points in pixels; of those that share a column of pixels only the first, the lowest, the highest and
@@ -181,14 +229,40 @@ class Drawing {
     return out;
   }
 
-  void line(const Series& s, std::size_t i) {
-    if (s.x.size() != s.y.size())
-      throw ShapeError(fmt::format("series {} has {} x and {} y: a point needs both", in_quotes(s.name),
-                                   s.x.size(), s.y.size()));
-    put("<path class=\"line\" {} d=\"", stroke(i));
-    std::vector<Point> run;
+  void dot(Point p, double radius, std::size_t i) {
+    put("<circle class=\"dot\" fill=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"/>\n", colour(i), p.x, p.y,
+        radius);
+  }
+
+  // Its upper side, and back along the lower one; in parts where it has no numbers.
+  void band(const Series& s, std::size_t i) {
+    std::vector<Point> up, down;
     const auto finish = [&] {
-      if (run.size() == 1) run.push_back(run[0]);  // a dot
+      if (up.empty()) return;
+      put("<path class=\"band\" fill=\"{}\" d=\"", colour(i));
+      const char* letter = "M";
+      std::vector<Point> outline = thinned(up), back = thinned(down);
+      outline.insert(outline.end(), back.rbegin(), back.rend());
+      for (const Point& p : outline) put("{}{:.1f} {:.1f}", std::exchange(letter, "L"), p.x, p.y);
+      put("Z\"/>\n");
+      up.clear(), down.clear();
+    };
+    for (std::size_t k = 0; k < s.low.size(); ++k) {
+      if (x_.shows(s.x[k]) && y_.shows(s.low[k]) && y_.shows(s.high[k]))
+        up.push_back({px(s.x[k]), py(s.high[k])}), down.push_back({px(s.x[k]), py(s.low[k])});
+      else
+        finish();
+    }
+    finish();
+  }
+
+  void line(const Series& s, std::size_t i) {
+    put("<path class=\"line\" {} d=\"", stroke(i));
+    std::vector<Point> run, alone;
+    std::optional<Point> first;
+    const auto finish = [&] {
+      if (!first && !run.empty()) first = run[0];
+      if (run.size() == 1) alone.push_back(run[0]), run.clear();
       const char* letter = "M";
       for (const Point& p : thinned(run)) put("{}{:.1f} {:.1f}", std::exchange(letter, "L"), p.x, p.y);
       run.clear();
@@ -201,10 +275,13 @@ class Drawing {
     }
     finish();
     put("\" stroke-linecap=\"round\"/>\n");
+    for (const Point& p : alone) dot(p, 2.5, i);
+    if (options_.mark_first && first) dot(*first, 5, i);
   }
 
   std::span<const Series> series_;
   const ChartOptions& options_;
+  int x_count_, y_count_;  // of ticks
   Axis x_, y_;
   static constexpr double left_ = 68;
   double top_ = 0;

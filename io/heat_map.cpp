@@ -37,6 +37,9 @@ Colour colour_of(double place) {  // place 0..1
   return c;
 }
 
+// Of a picture's width or height, what its labels may take.
+constexpr double labels_share = 0.4;
+
 double widest(const std::vector<std::string>& labels) {
   double width = 0;
   for (const std::string& label : labels) width = std::max(width, detail::svg_text_width(label));
@@ -55,16 +58,16 @@ class MapDrawing {
   std::string svg() {
     out_ = detail::svg_head(options_.width, options_.height, options_.title);
     put("<text class=\"title\" x=\"{:.1f}\" y=\"24\">{}</text>\n", left_,
-        detail::svg_escaped(options_.title));
+        cut(options_.title, options_.width - left_ - 8, detail::svg_title_scale));
     out_ += detail::svg_image(pixels(), left_, top_, right_ - left_, bottom_ - top_);
     column_labels();
     row_labels();
     if (options_.numbers) numbers();
     scale_bar();
     put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", (left_ + right_) / 2,
-        options_.height - 10.0, detail::svg_escaped(options_.x_label));
+        options_.height - 10.0, cut(options_.x_label, options_.width - 16));
     put("<text transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-        (top_ + bottom_) / 2, detail::svg_escaped(options_.y_label));
+        (top_ + bottom_) / 2, cut(options_.y_label, options_.height - 16));
     return out_ + "</svg>\n";
   }
 
@@ -88,6 +91,10 @@ class MapDrawing {
     fits("column", options_.column_labels, shape[1]);
   }
 
+  static std::string cut(const std::string& text, double width, double scale = 1) {
+    return detail::svg_escaped(detail::svg_cut(text, width, scale));
+  }
+
   void find_ends() {
     low_ = INFINITY, high_ = -INFINITY;
     for (const double v : values_.doubles())
@@ -96,21 +103,41 @@ class MapDrawing {
     low_ = options_.low.value_or(low_), high_ = options_.high.value_or(high_);
   }
 
-  // Margins that hold the labels; column labels stand upright where columns are narrower than they.
+  // Margins that hold the labels, which are cut to the room that there is.
   void lay_out() {
-    left_ = (options_.y_label.empty() ? 8 : 26) +
-            (options_.row_labels.empty() ? 0 : widest(options_.row_labels) + 8);
-    right_ = options_.width - 74.0;
+    write_ends();
+    left_ = options_.y_label.empty() ? 8 : 26;
+    right_ = options_.width - std::max(74.0, 34 + widest(ends_));
     top_ = options_.title.empty() ? 12 : 38;
-    const double below = options_.x_label.empty() ? 8 : 28, longest = widest(options_.column_labels);
-    const double column = (right_ - left_) / static_cast<double>(columns_);
-    upright_ = longest + 6 > column && column >= 13;
-    bottom_ = options_.height - below - (longest == 0 ? 0 : upright_ ? longest + 8 : 20);
-    if (right_ - left_ < 8 || bottom_ - top_ < 8)
-      throw ShapeError(
-          fmt::format("a heat map of {} x {} pixels has no room beside its labels: make it larger",
-                      options_.width, options_.height));
+    bottom_ = options_.height - (options_.x_label.empty() ? 8 : 28);
+    if (right_ - left_ < least || bottom_ - top_ < least)
+      throw ShapeError(fmt::format("a heat map of {} x {} pixels has no room for its cells: make it larger",
+                                   options_.width, options_.height));
+
+    row_room_ = longest(options_.row_labels, options_.width, right_ - left_);
+    if (!options_.row_labels.empty()) left_ = std::min(left_ + row_room_ + 8, right_ - least);
+    left_ = std::max(left_, std::min<double>(options_.left_margin, right_ - least));
+
+    const double high = longest(options_.column_labels, options_.height, bottom_ - top_);
+    if (high > 0) lay_out_column_labels(widest(options_.column_labels), high);
   }
+
+  // They stand upright, and are `high` then, where columns are narrower than that; unless they are short and
+  // can lie with many left out.
+  void lay_out_column_labels(double wide, double high) {
+    const double column = column_width() - 6;
+    const bool lie = wide <= column || high <= column, left_out = !lie && column < 7 && wide <= 48;
+    upright_ = !lie && !left_out;
+    column_room_ = upright_ ? high : lie ? std::min(wide, column) : wide;
+    if (left_out) left_ = std::max(left_, std::min(wide / 2 + 4, right_ - least));  // room for the first
+    bottom_ -= upright_ ? high + 8 : 20;
+  }
+
+  // How much of a side of the picture its labels take, of which `room` is not yet taken.
+  static double longest(const std::vector<std::string>& labels, double side, double room) {
+    return std::max(0.0, std::min({widest(labels), labels_share * side, room - least - 20}));
+  }
+  double column_width() const { return (right_ - left_) / static_cast<double>(columns_); }
 
   double place(double v) const {
     return high_ > low_ ? std::clamp((v / 2 - low_ / 2) / (high_ / 2 - low_ / 2), 0.0, 1.0) : 0.5;
@@ -146,10 +173,9 @@ class MapDrawing {
 
   void column_labels() {
     if (options_.column_labels.empty()) return;
-    const double cell = (right_ - left_) / static_cast<double>(columns_);
-    const std::int64_t step = every(upright_ ? 13 : widest(options_.column_labels) + 6, cell);
+    const std::int64_t step = every(upright_ ? 13 : column_room_ + 6, column_width());
     for (std::int64_t c = 0; c < columns_; c += step) {
-      const std::string label = detail::svg_escaped(options_.column_labels[static_cast<std::size_t>(c)]);
+      const std::string label = cut(options_.column_labels[static_cast<std::size_t>(c)], column_room_);
       if (upright_)
         put("<text transform=\"translate({:.1f} {:.1f}) rotate(-90)\" text-anchor=\"end\">{}</text>\n",
             column_middle(c) + 4, bottom_ + 6, label);
@@ -164,7 +190,7 @@ class MapDrawing {
     const std::int64_t step = every(13, (bottom_ - top_) / static_cast<double>(rows_));
     for (std::int64_t r = 0; r < rows_; r += step)
       put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", left_ - 6, row_middle(r) + 4,
-          detail::svg_escaped(options_.row_labels[static_cast<std::size_t>(r)]));
+          cut(options_.row_labels[static_cast<std::size_t>(r)], row_room_));
   }
 
   // Black on bright cells, white on dark ones.
@@ -178,6 +204,21 @@ class MapDrawing {
       }
   }
 
+  // The numbers beside the scale, from its low end to its high one: with the digits that tell them apart, or
+  // one where all are the same.
+  void write_ends() {
+    const double largest = std::max(std::abs(low_), std::abs(high_));
+    for (int digits = 3; digits <= 6; ++digits) {
+      ends_.clear();
+      for (const double part : {0.0, 0.5, 1.0}) {
+        const double v = std::lerp(low_, high_, part);
+        ends_.push_back(fmt::format("{:.{}g}", std::abs(v) <= 1e-9 * largest ? 0 : v, digits));
+      }
+      if (ends_[0] != ends_[1] && ends_[1] != ends_[2]) return;
+    }
+    if (ends_[0] == ends_[2]) ends_ = {"", fmt::format("{:.3g}", low_ + 0.0), ""};
+  }
+
   void scale_bar() {
     Tensor bar(Shape{64, 1, 3});
     for (std::size_t i = 0; i < 64; ++i) {
@@ -185,20 +226,21 @@ class MapDrawing {
       for (std::size_t k = 0; k < 3; ++k) bar.set(3 * i + k, colour[k]);
     }
     out_ += detail::svg_image(bar, right_ + 12, top_, 10, bottom_ - top_);
-    for (const double part : {0.0, 0.5, 1.0})
-      put("<text x=\"{:.1f}\" y=\"{:.1f}\">{:.3g}</text>\n", right_ + 26,
-          bottom_ + (top_ - bottom_) * part +
-              (part == 0   ? 0
-               : part == 1 ? 9
-                           : 4),
-          std::lerp(low_, high_, part));
+    const std::array places{bottom_, (top_ + bottom_) / 2 + 4, top_ + 9};
+    for (std::size_t i = 0; i < places.size(); ++i)
+      if (!ends_[i].empty())
+        put("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", right_ + 26, places[i], ends_[i]);
   }
+
+  static constexpr double least = 8;  // pixels of the plot
 
   const Tensor& values_;
   const HeatMapOptions& options_;
   std::int64_t rows_ = 0, columns_ = 0;
   double low_ = 0, high_ = 1, left_ = 0, right_ = 0, top_ = 0, bottom_ = 0;
+  double row_room_ = 0, column_room_ = 0;  // for a label, whatever its length
   bool upright_ = false;
+  std::vector<std::string> ends_;
   std::string out_;
 };
 

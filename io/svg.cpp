@@ -18,6 +18,7 @@ text { font: 12px system-ui, sans-serif; fill: #333 }
 .grid { stroke: #e3e3e3 }
 .axis { stroke: #999 }
 .line { fill: none; stroke-width: 1.7; stroke-linejoin: round }
+.band { fill-opacity: 0.25 }
 @media (prefers-color-scheme: dark) {
 text { fill: #d0d0d0 }
 .paper { fill: #15171c }
@@ -26,6 +27,12 @@ text { fill: #d0d0d0 }
 }
 </style>
 )";
+
+// In pixels, and rather too much.
+double width_of(char32_t c) {
+  constexpr std::u32string_view wide = U"mwMW@%…";
+  return c >= 0x2E80 ? 13 : wide.find(c) != wide.npos ? 12 : c >= U'A' && c <= U'Z' ? 9 : 7;
+}
 
 // RFC 4648, section 4.
 std::string base64(std::string_view bytes) {
@@ -87,9 +94,23 @@ double svg_text_width(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto c = next_code_point(text, i);
     if (!c) ++i;
-    width += c && *c >= 0x2E80 ? 13 : 7;
+    width += width_of(c.value_or(U'?'));
   }
   return width;
+}
+
+std::string svg_cut(std::string_view text, double width, double scale) {
+  if (scale * svg_text_width(text) <= width) return std::string(text);
+  double used = scale * width_of(U'…');
+  if (used > width) return {};
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < text.size(); end = i) {
+    const auto c = next_code_point(text, i);
+    if (!c) ++i;
+    used += scale * width_of(c.value_or(U'?'));
+    if (used > width) break;
+  }
+  return std::string(text.substr(0, end)) + "…";
 }
 
 std::string svg_head(int width, int height, std::string_view title) {

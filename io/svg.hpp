@@ -18,6 +18,11 @@ std::string svg_escaped(std::string_view text);
 /// About the width in pixels of a text in the style's font; wide for the scripts of East Asia.
 double svg_text_width(std::string_view text);
 
+/// The text itself, or so much of its beginning, and "…", as is no wider than that many pixels; empty when
+/// not even that fits. A title's letters are `scale` times as large.
+std::string svg_cut(std::string_view text, double width, double scale = 1);
+constexpr double svg_title_scale = 1.3;
+
 /// An <image> of pixels [H,W,C] (see encode_png) in that place; each pixel is a sharp rectangle.
 std::string svg_image(const Tensor& pixels, double x, double y, double width, double height);
 

@@ -1,6 +1,7 @@
 #include <spool/graph/error.hpp>
 #include <spool/io/atomic_file.hpp>
 #include <spool/io/chart.hpp>
+#include <spool/io/heat_map.hpp>
 #include <spool/io/params.hpp>
 #include <spool/optim/catch_interrupt.hpp>
 #include <spool/optim/train_progress.hpp>
@@ -290,10 +291,23 @@ class Trainer::Run {
       metric.x.push_back(p.step);
       metric.y.push_back(p.metric);
     }
-    if (validate_ && !o_.maximize && is_loss(metric_name_)) lines.push_back(std::move(metric));
-    write_file(
-        file("loss.svg"),
-        line_chart(lines, {.x_label = "step", .y_label = o_.loss_unit.empty() ? "loss" : o_.loss_unit}));
+    const bool loss = !o_.maximize && is_loss(metric_name_), shown = validate_ && !metric.x.empty();
+    if (shown && loss) lines.push_back(metric);
+    std::vector charts{
+        line_chart(lines, {.title = "Loss in training" + std::string(shown && loss ? " and validation" : ""),
+                           .x_label = "step",
+                           .y_label = o_.loss_unit.empty() ? "loss" : o_.loss_unit})};
+    if (shown && !loss) {
+      metric.name.clear();
+      // Two points that are not shown, so that both charts reach over the same steps.
+      metric.x.insert(metric.x.begin(), curve_.front().step), metric.x.push_back(curve_.back().step);
+      metric.y.insert(metric.y.begin(), nothing), metric.y.push_back(nothing);
+      charts.push_back(line_chart(std::vector{metric}, {.title = metric_name_ + " in validation",
+                                                        .x_label = "step",
+                                                        .y_label = metric_name_,
+                                                        .height = 280}));
+    }
+    write_file(file("loss.svg"), panels(charts, /*columns=*/1));
   }
 
   Trainer& trainer_;

@@ -70,8 +70,9 @@ struct TrainerOptions {
 };
 
 /// What a validation gives: metrics with names, the first of which decides what is best. One whose name is or
-/// ends in "loss" is taken for a loss in the unit of the training loss: it is shown with `loss_unit`, and in
-/// loss.svg where it decides. A name may be none of the log's keys ("step", "best", "training loss", ...).
+/// ends in "loss" is taken for a loss in the unit of the training loss: it is shown with `loss_unit`, and
+/// where it decides, beside it in loss.svg; what decides and is no loss has a chart of its own there. A name
+/// may be none of the log's keys ("step", "best", "training loss", ...).
 struct Metrics {
   std::vector<std::pair<std::string, double>> all;
   /// A number alone is a validation loss; name it where it is something else.

@@ -70,7 +70,53 @@ TEST_CASE("a line breaks where there is no number") {
   const std::string path = svg.substr(begin, end - begin);
   CHECK(count(path, "M") == 2);
   CHECK(count(path, "L") == 2);
-  CHECK(count(chart({{"a", {0, 1, 2}, {1, -1, 10}}}, {.log_y = true}), "L") == 2);  // two dots
+  const std::string dots = chart({{"a", {0, 1, 2}, {1, -1, 10}}}, {.log_y = true});
+  CHECK(count(dots, "<circle class=\"dot\"") == 2);
+  CHECK(count(dots, "L") == 0);
+}
+
+TEST_CASE("a series of one point is seen") {
+  const std::string svg = chart({{"a", {3}, {2}}}, {.width = 288, .height = 278});
+  CHECK(count(svg, "cx=\"168.0\" cy=\"132.0\" r=\"2.5\"") == 1);
+}
+
+TEST_CASE("a band is filled between its sides, and the axis has room for it") {
+  const Series forecast{
+      .name = "median", .x = {0, 5, 10}, .y = {4, 5, 4}, .low = {0, 2, 4}, .high = {8, 10, 6}};
+  const std::string svg = chart({forecast}, {.width = 288, .height = 278});
+  CHECK(count(svg, "d=\"M68.0 72.0L168.0 32.0L268.0 112.0L268.0 152.0L168.0 192.0L68.0 232.0Z\"") == 1);
+  CHECK(svg.find("class=\"band\"") < svg.find("M68.0 152.0L168.0 132.0L268.0 152.0"));  // under the line
+  Series gap = forecast;
+  gap.low[1] = NAN;
+  CHECK(count(chart({gap}), "class=\"band\"") == 2);
+}
+
+TEST_CASE("a first point is marked where asked for") {
+  const std::vector<Series> track{{"a", {0, 5, 10}, {0, 10, 5}}};
+  CHECK(count(chart(track), "<circle") == 0);
+  const std::string svg = chart(track, {.mark_first = true, .width = 288, .height = 278});
+  CHECK(count(svg, "cx=\"68.0\" cy=\"232.0\" r=\"5\"") == 1);
+  CHECK(count(svg, "<circle") == 1);
+}
+
+TEST_CASE("with equal scales a square is a square") {
+  // Without a legend the plot reaches from y=14 to height-46.
+  const std::vector<Series> square{{"", {0, 2, 2, 0, 0}, {0, 0, 2, 2, 0}}};
+  const std::string wide = chart(square, {.equal_scales = true, .width = 488, .height = 260});
+  CHECK(count(wide, "M168.0 214.0L168.0 214.0L368.0 214.0L368.0 14.0") +
+            count(wide, "M168.0 214.0L368.0 214.0L368.0 14.0") ==
+        1);
+  const std::string high = chart(square, {.equal_scales = true, .width = 288, .height = 460});
+  CHECK(count(high, "M68.0 314.0L268.0 314.0L268.0 114.0") == 1);
+}
+
+TEST_CASE("a legend is there for names, and long texts are cut") {
+  CHECK(count(chart({{"", {0, 1}, {0, 1}}}), "class=\"line\"") == 1);
+  CHECK(count(chart({{"", {0, 1}, {0, 1}}, {"b", {0, 1}, {1, 0}}}), "class=\"line\"") == 4);
+  const std::string title(200, 'a'), svg = chart({{title, {0, 1}, {0, 1}}}, {.title = title});
+  CHECK(count(svg, "<title>" + title + "</title>") == 1);
+  CHECK(count(svg, ">" + title + "<") == 1);
+  CHECK(count(svg, "aaa…</text>") == 2);
 }
 
 TEST_CASE("many points are thinned and no peak is lost") {
@@ -100,6 +146,8 @@ TEST_CASE("charts of nothing, of one point and of extremes are charts") {
 TEST_CASE("a series needs as many x as y") {
   CHECK_THROWS_WITH(line_chart(std::vector<Series>{{"val", {1, 2}, {1}}}),
                     "series \"val\" has 2 x and 1 y: a point needs both");
+  CHECK_THROWS_WITH(line_chart(std::vector<Series>{{.name = "f", .x = {1, 2}, .y = {1, 2}, .low = {0, 1}}}),
+                    "series \"f\" has 2 points and a band of 2 low and 0 high values");
 }
 
 TEST_CASE("a chart is well-formed XML whatever the names") {

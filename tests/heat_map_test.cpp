@@ -2,7 +2,9 @@
 // refused.
 #include <spool/spool.hpp>
 
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 
 #include "catch.hpp"
@@ -44,6 +46,15 @@ std::size_t count(const std::string& text, const std::string& part) {
   std::size_t n = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
   return n;
+}
+
+// Left, top, width and height of the first picture of pixels.
+std::array<double, 4> plot_of(const std::string& svg) {
+  std::array<double, 4> out{};
+  REQUIRE(std::sscanf(svg.c_str() + svg.find("<image"),
+                      "<image x=\"%lf\" y=\"%lf\" width=\"%lf\" height=\"%lf\"", &out[0], &out[1], &out[2],
+                      &out[3]) == 4);
+  return out;
 }
 
 double brightness(const Tensor& pixels, std::size_t i) {
@@ -94,6 +105,76 @@ TEST_CASE("labels that would overlap stand upright or are left out") {
   CHECK(count(many, "<text") < 60);
 }
 
+TEST_CASE("long labels are cut, by code points, and never cost the picture") {
+  const std::string word(60, 'e'), chinese = [] {
+    std::string text;
+    for (int i = 0; i < 60; ++i) text += "读";
+    return text;
+  }();
+  const Tensor square(Shape{2, 2});
+  const std::string rows = heat_map(square, {.row_labels = {word, "short"}, .width = 480});
+  CHECK(count(rows, ">" + word + "<") == 0);
+  CHECK(count(rows, ">" + word.substr(0, 25) + "…<") == 1);  // 192 pixels of 7 each, and 12 for the ellipsis
+  CHECK(count(rows, ">short<") == 1);
+  const std::string columns = heat_map(
+      square,
+      {.column_labels = {chinese, "disappointing-but-well-intentioned"}, .width = 200, .height = 200});
+  CHECK(count(columns, ">读读读读读…<") == 1);  // 80 pixels of 13 each
+  CHECK(count(columns, ">disappoin…<") == 1);
+  CHECK(count(columns, "rotate(-90)\" text-anchor=\"end\"") == 2);
+  const std::string lying = heat_map(square, {.column_labels = {word, "a"}, .width = 482, .height = 200});
+  CHECK(count(lying, ">" + word.substr(0, 26) + "…<") == 1);  // a column has 200 pixels
+  for (const int width : {100, 120, 150, 200})
+    for (const int height : {60, 80, 120}) {
+      const HeatMapOptions options{
+          .row_labels = {word, ""}, .column_labels = {word, chinese}, .width = width, .height = height};
+      const auto [x, y, w, h] = plot_of(heat_map(square, options));
+      CHECK(w >= 8);
+      CHECK(h >= 8);
+      CHECK(x + w <= width - 74);
+      CHECK(y + h <= height - 8);
+    }
+  CHECK(count(heat_map(square, {.title = word + word}), "eee…</text>") == 1);
+}
+
+TEST_CASE("many columns leave their labels whole") {
+  std::vector<std::string> words(60, "it");
+  words[0] = "extraordinarily";
+  const std::string svg = heat_map(Tensor(Shape{1, 60}), {.column_labels = words, .height = 300});
+  CHECK(count(svg, "rotate(-90)\" text-anchor=\"end\">extraordinarily<") == 1);
+  words[0] = "seemed";
+  const std::string flat = heat_map(Tensor(Shape{1, 60}), {.column_labels = words, .height = 300});
+  const auto at = flat.rfind("<text x=\"", flat.find(">seemed<"));
+  CHECK(std::stod(flat.substr(at + 9)) - 45.0 / 2 >= 3);  // half of the word
+}
+
+TEST_CASE("maps below each other align where a margin is given") {
+  HeatMapOptions options{.left_margin = 70};
+  const auto above = plot_of(heat_map(Tensor(Shape{40, 30}), options));
+  options.row_labels = {"0", "none"}, options.y_label = "digit";
+  const auto below = plot_of(heat_map(Tensor(Shape{2, 30}), options));
+  CHECK(above[0] == 70);
+  CHECK(below[0] == 70);
+  CHECK(above[2] == below[2]);
+}
+
+TEST_CASE("the scale says one value where there is one, and has room for its numbers") {
+  const auto texts = [](const std::string& svg) { return count(svg, "</text>"); };
+  const std::size_t names = 3;  // title and axes
+  const std::string same = heat_map(Tensor({2, 2}, {6.39, 6.39, 6.39, 6.39}));
+  CHECK(texts(same) == names + 1);
+  CHECK(count(same, ">6.39<") == 1);
+  CHECK(count(heat_map(Tensor(Shape{2, 2})), ">0<") == 1);
+  const std::string close = heat_map(Tensor({1, 2}, {6.391, 6.393}));
+  CHECK(texts(close) == names + 3);
+  CHECK(count(close, ">6.391<") == 1);
+  CHECK(count(close, ">6.393<") == 1);
+  const std::string tiny = heat_map(Tensor({1, 2}, {-1.23e-5, 1.23e-5}));
+  const auto begin = tiny.rfind("<text x=\"", tiny.find(">-1.23e-05<"));
+  CHECK(std::stod(tiny.substr(begin + 9)) + 9 * 7 <= 480 - 8);
+  CHECK(count(tiny, ">0<") == 1);
+}
+
 TEST_CASE("panels stand in rows") {
   const std::string map = heat_map(Tensor({1, 1}, {1}), {.width = 200, .height = 100});
   const std::string line =
@@ -121,7 +202,7 @@ TEST_CASE("what is no matrix, no picture or has no room is refused") {
         }) == "a heat map of [2, 3] needs 3 column labels or none, not 2");
   CHECK(shape_error([] {
           heat_map(Tensor(Shape{2, 3}), {.width = 60});
-        }) == "a heat map of 60 x 420 pixels has no room beside its labels: make it larger");
+        }) == "a heat map of 60 x 420 pixels has no room for its cells: make it larger");
   CHECK(shape_error([] { panels(std::vector<std::string>{"<svg>"}); }) ==
         "a panel must be a picture that line_chart, heat_map, image_panel or panels made");
   CHECK(shape_error([] { panels({}, 0); }) == "panels need at least one column, not 0");

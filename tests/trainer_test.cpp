@@ -591,7 +591,7 @@ TEST_CASE("what is shown of validations: losses in their unit, and what was the 
   CHECK(validated({.progress = false}, several).empty());
 }
 
-TEST_CASE("the loss curve shows a metric that is a loss, and no other") {
+TEST_CASE("the loss curve has a metric that is a loss, and another chart has one that is none") {
   const auto chart = [](const Metrics& metrics, bool maximize = false) {
     const Scratch folder;
     const Constant c;
@@ -610,10 +610,25 @@ TEST_CASE("the loss curve shows a metric that is a loss, and no other") {
   const auto shows = [](const std::string& svg, const std::string& name) {
     return svg.find(">" + name + "<") != svg.npos;
   };
-  CHECK(shows(chart(1.0), "validation loss"));
-  CHECK(shows(chart({{"quantile loss", 1}, {"accuracy", 1}}), "quantile loss"));
-  CHECK(!shows(chart({{"error rate", 0.5}, {"validation loss", 1}}), "error rate"));
-  CHECK(!shows(chart({{"accuracy", 0.5}}, /*maximize=*/true), "accuracy"));
+  const auto charts = [](const std::string& svg) {
+    std::size_t n = 0;
+    for (auto at = svg.find("<svg x="); at != svg.npos; at = svg.find("<svg x=", at + 1)) ++n;
+    return n;
+  };
+  const std::string loss = chart(1.0), quantile = chart({{"quantile loss", 1}, {"accuracy", 1}});
+  CHECK(shows(loss, "validation loss"));
+  CHECK(shows(loss, "Loss in training and validation"));
+  CHECK(charts(loss) == 1);
+  CHECK(shows(quantile, "quantile loss"));
+  CHECK(charts(quantile) == 1);
+  const std::string rate = chart({{"error rate", 0.5}, {"validation loss", 1}});
+  CHECK(shows(rate, "error rate"));
+  CHECK(shows(rate, "error rate in validation"));
+  CHECK(shows(rate, "Loss in training"));
+  CHECK(charts(rate) == 2);
+  CHECK(rate.find("nan") == rate.npos);
+  CHECK(charts(chart({{"accuracy", 0.5}}, /*maximize=*/true)) == 2);
+  CHECK(charts(chart({{"validation loss", 0.5}}, /*maximize=*/true)) == 2);
 }
 
 TEST_CASE("steps that update by themselves: a batch in parts") {
