@@ -205,8 +205,7 @@ int eval(Study& study, const Program& program, const Options& o) {
     charts.push_back(line_chart(by_time, {.title = task.name, .x_label = "seconds", .y_label = "loss"}));
   }
   print_table({"loss of", "equal updates", "equal time", "without memory"}, rows);
-  write_file(program.file("time.svg"), panels(charts, 1));
-  fmt::print("losses by time: {}\n", program.file("time.svg"));
+  program.write_picture("time.svg", panels(charts, 1));
   return 0;
 }
 

@@ -37,7 +37,7 @@ const std::map<std::string, Task> tasks{
     {"sp500", {"sp500_2001_2010_daily.csv", "Close", {.seen = 60, .ahead = 20, .logs = true}, 5}},
     {"airline", {"Airline.csv", "Passengers", {.seen = 24, .ahead = 12, .logs = true}, 12}},
     {"sunspots", {"sunspots.csv", "SUNACTIVITY", {.seen = 44, .ahead = 11}, 11}},
-    {"made-up", {"", "", {.seen = 36, .ahead = 12}, 12}}};
+    {"made-up", {"", "value", {.seen = 36, .ahead = 12}, 12}}};
 
 // The quantiles that are forecast.
 constexpr std::array<double, 3> quantiles{0.1, 0.5, 0.9};
@@ -158,32 +158,32 @@ Forecast best_autoregression(const Windows& windows) {
   return best;
 }
 
-// A window as a picture: what was seen, what came as far as the series goes, and the forecast. Gives the
-// quantiles of each step ahead.
-std::vector<Row> draw(const Windows& windows, const Forecast& forecast, std::size_t start,
-                      const std::string& file) {
+// A window as a picture: what was seen, what came as far as the series goes, and the forecast; and
+// the quantiles of each step ahead.
+std::pair<std::string, std::vector<Row>> draw(const Windows& windows, const Forecast& forecast,
+                                              std::size_t start, const std::string& title,
+                                              const std::string& column) {
   const Windows::Starts window{start};
   const std::size_t known = std::min(windows.seen + windows.ahead, windows.series.size() - start);
   const Tensor q = forecast(window), all = windows.steps(window, 0, known);
-  std::vector<spool::Series> lines{
-      {.name = "the series"}, {.name = "10 %"}, {.name = "median"}, {.name = "90 %"}};
+  std::vector<spool::Series> lines{{.name = "the series"}, {.name = "forecast: median, and 10 % to 90 %"}};
   std::vector<Row> rows;
   for (std::size_t t = 0; t < windows.seen + windows.ahead; ++t) {
     const double step = static_cast<double>(t) - static_cast<double>(windows.seen) + 1;
-    const auto add = [&](spool::Series& line, double x) {
-      line.x.push_back(step), line.y.push_back(windows.original(start, x));
-    };
-    if (t < known) add(lines[0], all.at(t));
+    if (t < known) lines[0].x.push_back(step), lines[0].y.push_back(windows.original(start, all.at(t)));
     if (t < windows.seen) continue;
-    for (std::size_t k = 0; k < Q; ++k) add(lines[k + 1], q.at((t - windows.seen) * Q + k));
-    rows.push_back({fmt::format("{}", step), {lines[1].y.back(), lines[2].y.back(), lines[3].y.back()}});
+    std::vector<double> values(Q);
+    for (std::size_t k = 0; k < Q; ++k) values[k] = windows.original(start, q.at((t - windows.seen) * Q + k));
+    lines[1].x.push_back(step), lines[1].y.push_back(values[1]);
+    lines[1].low.push_back(values[0]), lines[1].high.push_back(values[2]);
+    rows.push_back({fmt::format("{}", step), values});
   }
-  spool::write_file(file, spool::line_chart(lines, {.title = "The series, and what was forecast of it",
-                                                    .x_label = "steps after the last one seen"}));
-  return rows;
+  return {spool::line_chart(lines,
+                            {.title = title, .x_label = "steps after the last one seen", .y_label = column}),
+          rows};
 }
 
-int run(const Program& program, const Windows& windows, std::size_t period) {
+int run(const Program& program, const Windows& windows, const Task& task) {
   const SequenceModel model(program.init(), {.recipe = program.recipe(),
                                              .width = 1,
                                              .classes = static_cast<std::int64_t>(Q * windows.ahead),
@@ -202,14 +202,15 @@ int run(const Program& program, const Windows& windows, std::size_t period) {
           return {{"quantile loss in units of the file", judged(windows, windows.validation, forecast)[1]}};
         });
   program.restore(model.parameters());
-  if (program.verb() == "forecast") {
-    const std::string file = program.file("forecast.svg");
-    print_table({"steps after the end", "10 %", "median", "90 %"},
-                draw(windows, forecast, windows.series.size() - windows.seen, file), 2);
-    fmt::print("picture: {}\n", file);
+  const bool ahead = program.verb() == "forecast";
+  const auto [picture, rows] =
+      draw(windows, forecast, ahead ? windows.series.size() - windows.seen : windows.test.back(),
+           program.fact("series") + (ahead ? ": the steps after its end" : ": its last steps"), task.column);
+  if (ahead) {
+    print_table({"steps after the end", "10 %", "median", "90 %"}, rows, 2);
+    program.write_picture("forecast.svg", picture);
     return 0;
   }
-  draw(windows, forecast, windows.test.back(), program.file("last_window.svg"));
   const auto row = [&](const std::string& name, const Forecast& f) -> Row {
     return {name, judged(windows, windows.test, f)};
   };
@@ -217,8 +218,9 @@ int run(const Program& program, const Windows& windows, std::size_t period) {
                "mean absolute error", "quantile loss", "coverage of 80 %"},
               {row(program.recipe().cell, forecast), row("autoregression", best_autoregression(windows)),
                row("drift", with_intervals(windows, autoregression(windows, 0))),
-               row("seasonal naive", with_intervals(windows, repeated(windows, period))),
+               row("seasonal naive", with_intervals(windows, repeated(windows, task.period))),
                row("naive", with_intervals(windows, repeated(windows, 1)))});
+  program.write_picture("last_window.svg", picture);
   return 0;
 }
 
@@ -234,15 +236,14 @@ int main(int argc, char** argv) {
                    .recipe = recipe,
                    .of_data = {"set"},
                    .only = {{{}, {"data"}}}});
-  program.learnt()("set", po::value(&set)->default_value("sunspots"),
-                   "with --data: etth1, sp500, airline or sunspots");
+  program.learnt()("set", po::value(&set)->default_value("sunspots"), "of --data: or etth1, sp500, airline");
   return program.run(argc, argv, [&] {
     require_one_of("set", set, {"etth1", "sp500", "airline", "sunspots"});
+    program.fact("series", program.data().empty() ? "made-up" : set);
     const Task& task = tasks.at(program.data().empty() ? "made-up" : set);
-    program.fact("series", task.file.empty() ? "made-up" : set);
     const std::string path = program.data() + "/timeseries/" + task.file;
-    const std::vector<double> series =
+    const auto series =
         task.file.empty() ? made_up() : spool::Csv(path).numbers(std::array{task.column}).doubles();
-    return run(program, Windows(path, series, task.cut), task.period);
+    return run(program, Windows(path, series, task.cut), task);
   });
 }

@@ -129,16 +129,22 @@ int classify(const Program& program, const Options& o) {
   const auto vocabulary = spool::WordVocabulary::from_text(program.fact("vocabulary"));
   const SequenceModel model = model_of(program, o, vocabulary.size());
   program.restore(model.parameters());
+  const std::vector<std::string> names = lines_of(program.fact("classes"));
   std::vector<std::string> pictures;
   const int code = print_likeliest(program, [&](Tape& tape, const std::string& text) {
     const Symbols symbols = symbols_of(text, o);
     require(!symbols.empty(), "classify: a text is empty");
     const Ids ids{vocabulary.encode(symbols)};
-    pictures.push_back(spool::heat_map(reasons(model, ids[0]), {.title = "how much each speaks for the class",
-                                                                .row_labels = {""},
-                                                                .column_labels = symbols,
-                                                                .height = 200}));
-    return model(tape, spool::pad(ids), /*training=*/false);
+    const spool::Var scores = model(tape, spool::pad(ids), /*training=*/false);
+    const double good = tape.read(spool::softmax(scores)).at(1), p = std::max(good, 1 - good);
+    pictures.push_back(spool::heat_map(
+        reasons(model, ids[0]),
+        {.title = fmt::format("{} {:.2f}: how much each {} speaks for it", names[good > 0.5], p, o.by),
+         .row_labels = {""},
+         .column_labels = symbols,
+         .width = std::clamp(100 + 14 * static_cast<int>(symbols.size()), 480, 1600),
+         .height = 280}));
+    return scores;
   });
   spool::write_file(program.file("why.svg"), spool::panels(pictures, 1));
   fmt::print("which words speak for it: {}\n", program.file("why.svg"));

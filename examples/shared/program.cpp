@@ -273,6 +273,17 @@ void Program::fact(const std::string& name, const std::string& value) {
   facts_[name] = value;
 }
 
+void Program::write_picture(const std::string& name, const std::string& svg) const {
+  spool::write_file(file(name), svg);
+  fmt::print("picture: {}\n", file(name));
+}
+
+void Program::write_example(const std::string& name,
+                            const std::function<void(const std::string& path)>& write) const {
+  write(file(name));
+  fmt::print("example: {}\n\n", file(name));
+}
+
 const std::string& Program::fact(const std::string& name) const {
   const auto found = kept_.find(name);
   if (found == kept_.end())

@@ -98,6 +98,12 @@ class Program {
   /// A file in the model's directory.
   std::string file(const std::string& name) const { return directory_ + "/" + name; }
 
+  /// A file in the model's directory, and on stdout "picture: FILE" or "example: FILE" with an empty line
+  /// before what follows.
+  void write_picture(const std::string& name, const std::string& svg) const;
+  void write_example(const std::string& name,
+                     const std::function<void(const std::string& path)>& write) const;
+
   /// What the model knows of its data, such as its vocabulary: kept with it, and refused where it differs.
   /// InternalError for the name of an option.
   void fact(const std::string& name, const std::string& value);

@@ -53,6 +53,31 @@ Series read_archive(const std::string& prefix) {
   return all;
 }
 
+std::string pictures_in_row(const spool::Tensor& pictures) {
+  spool::Tape tape;
+  std::vector<std::string> all;
+  for (std::int64_t t = 0; t < pictures.shape()[0]; ++t)
+    all.push_back(spool::image_panel(tape.read(spool::select(tape.input(pictures), 0, t)), {}, 80));
+  return spool::panels(all, static_cast<int>(all.size()));
+}
+
+std::string track_chart(const spool::Tensor& places, const std::string& title) {
+  spool::Series track;
+  for (std::size_t i = 0; i < places.size(); i += 2)
+    track.x.push_back(places.at(i)), track.y.push_back(-places.at(i + 1));
+  return spool::line_chart(std::vector{track}, {.title = title,
+                                                .x_label = "to the right",
+                                                .y_label = "upwards",
+                                                .mark_first = true,
+                                                .equal_scales = true});
+}
+
+std::string above_probabilities(const std::string& frames, const spool::Tensor& probabilities,
+                                const std::vector<std::string>& names, spool::HeatMapOptions options) {
+  options.row_labels = names, options.low = 0, options.high = 1, options.upwards = false;
+  return spool::panels(std::vector{frames, spool::heat_map(probabilities, options)}, /*columns=*/1);
+}
+
 int classify_series(const Program& program, const Series& all, const spool::Params& params,
                     const SeriesScores& model) {
   const Scores scores = [&](spool::Tape& tape, std::span<const std::size_t> chosen, bool training) {

@@ -32,6 +32,14 @@ using SeriesScores = std::function<spool::Var(spool::Tape&, const spool::PaddedR
 /// unless all have one length.
 spool::PaddedRows padded(const Series& all, std::span<const std::size_t> chosen);
 
+/// Pictures as SVG: pictures of pixels [T,H,W] beside each other; places one after the other [T,2], x and y,
+/// which grows downwards, the first of them marked; and the probability of each class after each frame [C,T],
+/// from 0 to 1, under a picture of the frames.
+std::string pictures_in_row(const spool::Tensor& pictures);
+std::string track_chart(const spool::Tensor& places, const std::string& title);
+std::string above_probabilities(const std::string& frames, const spool::Tensor& probabilities,
+                                const std::vector<std::string>& names, spool::HeatMapOptions options);
+
 /// A set of the UEA and UCR archives: PREFIX_TRAIN.ts.gz, a sixth of which validates, and PREFIX_TEST.ts.gz.
 /// Errors of read_ts; FileError when the two have other classes or channels.
 Series read_archive(const std::string& prefix);

@@ -145,7 +145,9 @@ int Study::train() {
     write(all);
     return Metrics{{"mean loss over that without memory", sum / static_cast<double>(now.size())}};
   };
-  return program_.finish(trainer.fit(Updates{}, step, validate));
+  const int code = program_.finish(trainer.fit(Updates{}, step, validate));
+  if (file_exists(program_.file("curves.svg"))) fmt::print("picture: {}\n", program_.file("curves.svg"));
+  return code;
 }
 
 void Study::write(const std::vector<Series>& curves) const {

@@ -171,6 +171,20 @@ std::optional<spool::Tensor> Writer::looked(std::size_t position, const Tokens& 
   return tape.read(spool::select(spool::stack(weights), 1, 0));
 }
 
+std::string attention_map(const Tensor& weights, const Tokens& source, const Tokens& text,
+                          const std::string& between) {
+  Tokens rows = text;
+  rows.emplace_back("(end)");
+  return spool::heat_map(
+      weights, {.title = fmt::format("{} → {}", fmt::join(source, between), fmt::join(text, between)),
+                .x_label = "read",
+                .y_label = "written",
+                .row_labels = rows,
+                .column_labels = source,
+                .low = 0,
+                .high = 1});
+}
+
 const std::vector<std::string>& judged_heads() {
   static const std::vector<std::string> heads{"test", "tokens wrong %", "texts wrong %", "BLEU", "chrF2"};
   return heads;

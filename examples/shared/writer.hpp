@@ -77,6 +77,10 @@ class Writer {
   Decoder decoder_;
 };
 
+/// What looked() gave as a picture: the source's tokens from left to right, the text's downwards.
+std::string attention_map(const spool::Tensor& weights, const Tokens& source, const Tokens& text,
+                          const std::string& between = " ");
+
 /// Below these heads: error rates in percent by the closest of the right texts, BLEU and chrF by all of them,
 /// tokens being joined by `between`.
 const std::vector<std::string>& judged_heads();

@@ -167,12 +167,12 @@ std::string picture(const SeriesScores& model, const Speech& all, std::size_t wh
   Tape tape;
   const auto x = spool::pad(all.rows, std::vector{which});
   const Var p = spool::softmax(spool::select(model(tape, x, /*training=*/false), 1, 0));
-  const Tensor above = tape.read(spool::transpose(tape.input(all.rows[which])));
-  const std::string title = fmt::format("log-mel frames of {}", fmt::join(all.said[which], " "));
-  const spool::HeatMapOptions likely{.title = "probability of each digit", .row_labels = all.classes.names};
-  return spool::panels(std::vector{spool::heat_map(above, {.title = title, .upwards = true}),
-                                   spool::heat_map(tape.read(spool::transpose(p)), likely)},
-                       /*columns=*/1);
+  spool::HeatMapOptions options{
+      .x_label = "frame (16 ms)", .y_label = "mel band", .upwards = true, .left_margin = 70};
+  options.title = fmt::format("log-mel frames of {}", fmt::join(all.said[which], " "));
+  const auto above = spool::heat_map(tape.read(spool::transpose(tape.input(all.rows[which]))), options);
+  options.title = "probability of each digit", options.y_label = "digit";
+  return above_probabilities(above, tape.read(spool::transpose(p)), all.classes.names, options);
 }
 
 int spell(const Program& program, const Speech& all) {
@@ -187,7 +187,6 @@ int spell(const Program& program, const Speech& all) {
     return {{"label error rate", judge_strings(model, all, split.validation).rate()}};
   };
   if (program.trains()) return program.fit(model.parameters(), lengths, step(model), validate);
-
   program.restore(model.parameters());
   const spool::Linear linear({.seed = 1}, mels, blank + 1);
   const SeriesScores alone = [&](Tape& tape, const auto& x, bool) { return linear(tape.input(x.values)); };
@@ -197,8 +196,7 @@ int spell(const Program& program, const Speech& all) {
                "label error rate", "strings with errors"},
               {{program.recipe().cell + ", CTC", {errors.rate(), errors.sequence_rate()}},
                {"linear, CTC: each frame alone", {baseline.rate(), baseline.sequence_rate()}}});
-  spool::write_file(program.file("string.svg"), picture(model, all, split.test[0]));
-  fmt::print("a string, frame by frame: {}\n", program.file("string.svg"));
+  program.write_picture("string.svg", picture(model, all, split.test[0]));
   return 0;
 }
 
@@ -242,8 +240,10 @@ int main(int argc, char** argv) {
     program.fact("data", from.empty() ? "made here" : "files");
     const Speech digits = read_digits(from), all = task == "strings" ? join(digits) : digits;
     program.fact("classes", joined(digits.classes.names));
-    if (program.verb() == "eval")
-      spool::write_wav(program.file("example.wav"), all.sounds[all.classes.split.test[0]], sample_rate);
+    if (!program.trains())
+      program.write_example("example.wav", [&](const std::string& path) {
+        spool::write_wav(path, all.sounds[all.classes.split.test[0]], sample_rate);
+      });
     return task == "strings" ? spell(program, all) : classify(program, all);
   });
 }

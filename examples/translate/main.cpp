@@ -165,16 +165,14 @@ struct Model {
 
 // "attention.svg": where it looked for each token of these texts.
 void draw(const Program& program, const Model& model, const std::vector<Tokens>& sources,
-          const std::vector<std::size_t>& positions, const std::vector<Tokens>& written) {
+          const std::vector<std::size_t>& positions, const std::vector<Tokens>& written,
+          const std::string& name) {
   const Writer::Read read = model.reader(sources);
   std::vector<std::string> maps;
   for (std::size_t k = 0; k < positions.size(); ++k) {
     const auto weights = model.writer.looked(positions[k], written[k], read);
     if (!weights) return;
-    Tokens rows = written[k];
-    rows.emplace_back("(end)");
-    maps.push_back(spool::heat_map(
-        *weights, {.row_labels = rows, .column_labels = sources[positions[k]], .low = 0, .high = 1}));
+    maps.push_back(examples::attention_map(*weights, sources[positions[k]], written[k], between(name)));
   }
   spool::write_file(program.file("attention.svg"), spool::panels(maps));
   fmt::print("where it looked: {}\n", program.file("attention.svg"));
@@ -198,7 +196,7 @@ int evaluate(const Program& program, const Model& model, const Task& task, const
       2);
   const auto shown = std::min<std::ptrdiff_t>(4, std::ssize(test));
   draw(program, model, task.sources, {test.begin(), test.begin() + shown},
-       {best.begin(), best.begin() + shown});
+       {best.begin(), best.begin() + shown}, name);
   return 0;
 }
 
@@ -216,7 +214,7 @@ int translate(Program& program, const WriterOptions& options, const std::string&
   program.restore(model.parameters());
   const auto best = model.writer.write(positions, task.lengths, model.reader(task.sources));
   for (const Tokens& text : best) fmt::print("{}\n", fmt::join(text, between(name)));
-  draw(program, model, task.sources, positions, best);
+  draw(program, model, task.sources, positions, best, name);
   return 0;
 }
 

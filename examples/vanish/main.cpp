@@ -63,8 +63,8 @@ int gradients(const Program& program, std::int64_t T) {
                                       .x_label = "steps back in time",
                                       .log_y = true}));
   }
-  write_file(program.file("gradients.svg"), panels(charts, 1));
   print_table({"cell and first weights", "factor per step", "log10 at first step", "horizon"}, rows, 3);
+  program.write_picture("gradients.svg", panels(charts, 1));
   return 0;
 }
 
@@ -90,9 +90,10 @@ int clipping(const Program& program) {
     rows.push_back({how, {static_cast<double>(loss.x.size()), std::log10(largest), loss.y.back()}});
     all.insert(all.end(), {loss, norm});
   }
-  write_file(program.file("clipping.svg"),
-             line_chart(all, {.title = "A tanh RNN learns to add", .x_label = "updates", .log_y = true}));
   print_table({"gradients", "updates", "log10 of largest norm", "last loss"}, rows, 3);
+  program.write_picture(
+      "clipping.svg",
+      line_chart(all, {.title = "A tanh RNN learns to add", .x_label = "updates", .log_y = true}));
   return 0;
 }
 

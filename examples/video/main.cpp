@@ -21,8 +21,8 @@ constexpr const char* purpose =
                                 looks at each of 8 frames, a recurrent one remembers
   video train --task rows       learn what a picture shows, each row of which is a frame
   video eval                    the model on the test part, beside baselines; an example.csv or .png of it
-  video classify FILE...        gestures (CSV) or pictures of 28 x 28 pixels (PNG); of the last one, frames.svg
-                                shows the frames, and the probabilities after each
+  video classify FILE...        gestures (CSV) or pictures of 28 x 28 pixels (PNG); frames.svg shows
+                                the frames, and the probabilities after each
 
 With --data DIR it learns gestures of DIR/gesture_point_history, or garments of DIR/fashion_mnist.
 
@@ -169,24 +169,15 @@ struct Watcher {
 };
 
 // The frames, above the probability of each class after each of them [C,T].
-std::string picture(const Tensor& seen, const Tensor& probabilities, const std::vector<std::string>& names) {
-  std::vector<std::string> shown;
-  if (seen.shape()[0] == frames)
-    for (std::int64_t t = 0; t < frames; ++t) {
-      Tape tape;
-      shown.push_back(spool::image_panel(tape.read(spool::select(tape.input(seen), 0, t)), {}, 80));
-    }
-  else if (seen.shape()[0] == side)
-    shown.push_back(spool::image_panel(seen, {}, 280));
-  else {
-    spool::Series finger;
-    for (std::size_t i = 0; i < seen.size(); i += 2)
-      finger.x.push_back(seen.at(i)), finger.y.push_back(-seen.at(i + 1));
-    shown.push_back(spool::line_chart(std::vector{finger}));
-  }
-  const spool::HeatMapOptions options{
-      .title = "probability after each frame", .row_labels = names, .low = 0, .high = 1, .width = 760};
-  return spool::panels(std::vector{spool::panels(shown, frames), spool::heat_map(probabilities, options)}, 1);
+std::string picture(const Tensor& seen, const Tensor& probabilities, const std::vector<std::string>& names,
+                    const std::string& path) {
+  const std::string above = seen.shape()[0] == frames ? pictures_in_row(seen)
+                            : seen.shape()[0] == side
+                                ? spool::image_panel(seen, {}, 280)
+                                : track_chart(seen, "where the finger was, from the dot on");
+  return above_probabilities(
+      above, probabilities, names,
+      {.title = "probability after each frame of " + path, .x_label = "frame", .width = 760});
 }
 
 Tensor read_frames(const std::string& task, const std::string& path) {
@@ -201,20 +192,26 @@ int classify(const Program& program, const std::string& task) {
   const std::vector<std::string> names = lines_of(program.fact("classes"));
   const Watcher model(program, task, std::ssize(names));
   program.restore(model.parameters());
-  return print_likeliest(program, [&](Tape& tape, const std::string& path) {
+  std::vector<std::string> pictures;
+  const int code = print_likeliest(program, [&](Tape& tape, const std::string& path) {
     const std::vector seen{read_frames(task, path)};
     const Var scores = spool::select(model(tape, spool::pad(seen), /*training=*/false), 1, 0);
     const Tensor probabilities = tape.read(spool::transpose(spool::softmax(scores)));
-    spool::write_file(program.file("frames.svg"), picture(seen[0], probabilities, names));
+    pictures.push_back(picture(seen[0], probabilities, names, path));
     return spool::slice(scores, 0, scores.shape()[0] - 1, scores.shape()[0]);
   });
+  program.write_picture("frames.svg", spool::panels(pictures, 1));
+  return code;
 }
 
 void write_example(const Program& program, const std::string& task, const Tensor& example) {
-  if (task != "gestures") return spool::write_png(program.file("example.png"), example);
+  if (task != "gestures")
+    return program.write_example("example.png", [&](const auto& path) { spool::write_png(path, example); });
   std::vector<double> numbers = example.doubles();
   for (double& v : numbers) v /= 10;
-  spool::write_file(program.file("example.csv"), fmt::format("{}\n", fmt::join(numbers, ",")));
+  program.write_example("example.csv", [&](const std::string& path) {
+    spool::write_file(path, fmt::format("{}\n", fmt::join(numbers, ",")));
+  });
 }
 
 }  // namespace
