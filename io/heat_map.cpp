@@ -57,8 +57,10 @@ class MapDrawing {
 
   std::string svg() {
     out_ = detail::svg_head(options_.width, options_.height, options_.title);
-    put("<text class=\"title\" x=\"{:.1f}\" y=\"24\">{}</text>\n", left_,
-        cut(options_.title, options_.width - left_ - 8, detail::svg_title_scale));
+    const double title = detail::svg_title_scale * detail::svg_text_width(options_.title);
+    put("<text class=\"title\" x=\"{:.1f}\" y=\"24\">{}</text>\n",
+        std::max(8.0, std::min(left_, options_.width - 8 - title)),
+        cut(options_.title, options_.width - 16, detail::svg_title_scale));
     out_ += detail::svg_image(pixels(), left_, top_, right_ - left_, bottom_ - top_);
     column_labels();
     row_labels();

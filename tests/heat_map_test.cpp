@@ -135,6 +135,9 @@ TEST_CASE("long labels are cut, by code points, and never cost the picture") {
       CHECK(y + h <= height - 8);
     }
   CHECK(count(heat_map(square, {.title = word + word}), "eee…</text>") == 1);
+  const std::string title(50, 'e');  // 455 pixels: it begins left of the plot
+  CHECK(count(heat_map(square, {.title = title, .row_labels = {word, ""}}), "x=\"17.0\" y=\"24\">" + title) ==
+        1);
 }
 
 TEST_CASE("many columns leave their labels whole") {
