@@ -307,6 +307,10 @@ const std::vector<Mistake> shape_mistakes{
      [] {
        line_chart(std::vector<Series>{{"loss", {1, 2, 3}, {0.5, 0.4}}});
      }},
+    {"Something to draw",
+     [] {
+       line_chart(std::vector<Series>{{.name = "forecast", .x = {1, 2}, .y = {5, 6}, .low = {4, 5}}});
+     }},
     {"Something to draw", [] { heat_map(Tensor({3})); }},
     {"Something to draw",
      [] {
