@@ -171,7 +171,7 @@ std::optional<spool::Tensor> Writer::looked(std::size_t position, const Tokens& 
   return tape.read(spool::select(spool::stack(weights), 1, 0));
 }
 
-std::string attention_map(const Tensor& weights, const Tokens& source, const Tokens& text,
+std::string attention_map(const spool::Tensor& weights, const Tokens& source, const Tokens& text,
                           const std::string& between) {
   Tokens rows = text;
   rows.emplace_back("(end)");
