@@ -19,11 +19,13 @@ using Positions = std::span<const std::size_t>;
 constexpr const char* purpose = R"(Captions: reads a picture, and says in words what it shows.
 
   caption train [options]          learn from pictures with captions
-  caption eval [options]           BLEU-1 and chrF on the test part, beside answers that need no model
+  caption eval [options]           BLEU-1 and chrF on the test part, beside
+                                   answers that need no model
   caption caption FILE.png...      say what pictures show
 
-With --data DIR the pictures are those of DIR/caption_emoji or DIR/caption_stamps (--set). looked.svg in the model's
-directory shows where it looked for each word; --attention none has the picture as the first state alone.
+With --data DIR the pictures are those of DIR/caption_emoji or
+DIR/caption_stamps (--set). looked.svg in the model's directory shows where it
+looked for each word; --attention none has the picture as the first state alone.
 
 )";
 
@@ -170,9 +172,9 @@ Tokens nearest(const Task& task, std::size_t i) {
 
 int train(const Program& program, const Model& model, const Task& task) {
   const Writer::Read read = model.reader(task.pictures);
-  const auto score = [&] {
-    const auto& part = task.split.validation;
-    return judged("", task, part, model.writer.write(part, {}, read, /*beam=*/1)).values[0];
+  const auto score = [&, &part = task.split.validation] {
+    const auto written = model.writer.write(part, {}, read, /*beam=*/1);
+    return std::pair("BLEU-1", judged("", task, part, written).values[0]);
   };
   return model.writer.fit(program, model.parameters(), task.captions, task.split, {}, read, score);
 }
@@ -193,7 +195,6 @@ int evaluate(const Program& program, const Model& model, const Task& task) {
 }
 
 int caption(Program& program, const WriterOptions& options) {
-  require(!program.words().empty(), "say which PNG files");
   const std::int64_t S = program.number_fact("size", 1024);
   Task task{Tensor({std::ssize(program.words()), S, S, 3}), {}, {}};
   std::vector<std::size_t> positions;
@@ -221,7 +222,7 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "caption"},
                    .epochs = 40,
                    .recipe = recipe,
-                   .with_words = {"caption"},
+                   .with_words = {{"caption", "PNG files"}},
                    .of_data = {"set", "longest"}});
   std::string set;
   std::int64_t longest = 0;

@@ -14,15 +14,16 @@ namespace {
 using namespace examples;
 
 constexpr const char* purpose =
-    R"(A language model by character: learns from any UTF-8 text, then writes more of it.
+    R"(A language model by character: learns from any UTF-8 text, and writes more.
 
   char_lm train  [options]    learn, and keep the model in --model
   char_lm sample [options]    write text
-  char_lm eval   [options]    the loss on the validation and test parts, beside n-grams
+  char_lm eval   [options]    the loss on held out parts, beside n-grams
 
-It learns Spool's own source and docs, with --text FILE another text, and with --data DIR --voice NAME one of
-DIR: shakespeare (tinyshakespeare), warpeace, latex (latex_stacks). What it wrote while it learnt, after
---samples-at steps, stands in samples.md in the model's directory.
+It learns Spool's own source and docs, with --text FILE another text, and with
+--data DIR --voice NAME one of DIR: shakespeare (tinyshakespeare), warpeace,
+latex (latex_stacks). What it wrote while it learnt, after --samples-at steps,
+stands in samples.md in the model's directory.
 
 A first run: char_lm train --minutes 1; then: char_lm sample --prime "int main"
 
@@ -40,6 +41,8 @@ void check(const Options& o, const Program& program) {
   require_one_of("voice", o.voice, {"cpp", "shakespeare", "warpeace", "latex"});
   const auto optimizers = spool::optimizer_names();
   require_one_of("optim", o.optim, {optimizers.begin(), optimizers.end()});
+  require(o.voice != "cpp" || program.data().empty(), "--data needs --voice shakespeare, warpeace or latex");
+  steps_of("samples-at", o.samples_at, "1,100,1000");
   require(o.voice == "cpp" || o.text.empty(), "--voice and --text name two texts; leave one out");
   require(o.voice == "cpp" || !program.data().empty() || program.verb() == "sample",
           fmt::format("--voice {} needs --data DIR, where its text is", o.voice));
@@ -132,7 +135,7 @@ int train(const Program& program, const Options& o, const Corpus& corpus, const 
   fmt::print("{} characters to learn from, {} distinct; {} with {} weights\n", corpus.parts.train.size(),
              corpus.vocabulary.size(), recipe.cell, weights);
 
-  const auto samples_at = numbers_of("samples-at", o.samples_at, "1,100,1000");
+  const auto samples_at = steps_of("samples-at", o.samples_at, "1,100,1000");
   const auto optimizer = spool::make_optimizer(o.optim, model.parameters(), {.lr = recipe.lr});
   spool::TrainerOptions options = program.training();
   options.steps = o.steps;
@@ -157,7 +160,7 @@ int train(const Program& program, const Options& o, const Corpus& corpus, const 
     const spool::Var loss = spool::cross_entropy(scores, y);
     carried = optimizer->step(loss, next);
     if (optimizer->last().skipped) carried = model.zero_state(recipe.batch);  // not finite either
-    if (std::ranges::find(samples_at, static_cast<double>(number)) != samples_at.end()) {
+    if (std::ranges::find(samples_at, number) != samples_at.end()) {
       const std::string key = fmt::format("{:012}", number);  // sorted as numbers are
       samples.texts[key] =
           write(model.stepper(), corpus.vocabulary, {.sampling = o.sampling}, program.seed());

@@ -17,11 +17,14 @@ using namespace spool;
 constexpr const char* purpose =
     R"(Tanh RNN, LSTM and GRU compared: at as many units, and at as many parameters.
 
-  compare measure [options]    parameters, time of an update and memory; needs no model
-  compare train [options]      each cell learns the adding problem, the copy problem and a text
-  compare eval [options]       what each has learnt: after as many updates, and after as much time
+  compare measure [options]    parameters, time of an update, memory; no model
+  compare train [options]      each cell learns the adding problem, the copy
+                               problem and a text
+  compare eval [options]       what each has learnt: after as many updates, and
+                               after as much time
 
-An epoch is 100 updates. The text is DIR/tinyshakespeare with --data DIR, and without it a small made-up one.
+An epoch is 100 updates. The text is DIR/tinyshakespeare with --data DIR, and
+without it a small made-up one.
 
 )";
 

@@ -1,4 +1,5 @@
 // forecast: many steps ahead, with intervals, beside forecasts that need no network.
+#include "../shared/made_up.hpp"
 #include "../shared/sequence_model.hpp"
 
 #include <fmt/format.h>
@@ -17,13 +18,18 @@ using spool::Tape, spool::Tensor, spool::Var;
 using Windows = spool::SeriesWindows;
 
 constexpr const char* purpose =
-    R"(Forecasts of a series, many steps ahead: for each step the median, and an interval for four values of five.
+    R"(Forecasts of a series, many steps ahead: for each step the median, and an
+interval for four values of five.
 
-  forecast train --set sunspots [options]    learn, and keep the model in --model
-  forecast eval [options]                    its errors on the last fifth of the series, beside simple forecasts
-  forecast forecast [options]                the steps after its end, as a table and as a picture
+  forecast train [options]       learn, and keep the model in --model
+  forecast eval [options]        its errors on the last fifth of the series,
+                                 beside simple forecasts
+  forecast forecast [options]    the steps after its end, as a table and as a
+                                 picture
 
-With --data DIR the series are those of DIR/timeseries: etth1, sp500, airline, sunspots.
+With --data DIR the series are those of DIR/timeseries: etth1, sp500, airline,
+sunspots (--set); without, one that is made here. A model that learnt from
+--data DIR is given it again.
 
 )";
 
@@ -42,19 +48,6 @@ const std::map<std::string, Task> tasks{
 // The quantiles that are forecast.
 constexpr std::array<double, 3> quantiles{0.1, 0.5, 0.9};
 constexpr std::size_t Q = quantiles.size();
-
-// Slopes of any steepness, each up to 1 and then down to 0 at once, and noise.
-std::vector<double> made_up() {
-  spool::Philox random(1);
-  std::vector<double> series;
-  double x = 0, slope = 0.1;
-  while (series.size() < 2000) {
-    series.push_back(x + 0.02 * random.normal());
-    x += slope;
-    if (x > 1) x = 0, slope = random.uniform(0.05, 0.2);
-  }
-  return series;
-}
 
 // Windows to points [B,ahead], or to quantiles [B,ahead,Q].
 using Forecast = std::function<Tensor(std::span<const std::size_t> starts)>;
@@ -183,7 +176,7 @@ std::pair<std::string, std::vector<Row>> draw(const Windows& windows, const Fore
           rows};
 }
 
-int run(const Program& program, const Windows& windows, const Task& task) {
+int run(const Program& program, const Windows& windows, const Task& task, const std::string& name) {
   const SequenceModel model(program.init(), {.recipe = program.recipe(),
                                              .width = 1,
                                              .classes = static_cast<std::int64_t>(Q * windows.ahead),
@@ -205,7 +198,7 @@ int run(const Program& program, const Windows& windows, const Task& task) {
   const bool ahead = program.verb() == "forecast";
   const auto [picture, rows] =
       draw(windows, forecast, ahead ? windows.series.size() - windows.seen : windows.test.back(),
-           program.fact("series") + (ahead ? ": the steps after its end" : ": its last steps"), task.column);
+           name + (ahead ? ": the steps after its end" : ": its last steps"), task.column);
   if (ahead) {
     print_table({"steps after the end", "10 %", "median", "90 %"}, rows, 2);
     program.write_picture("forecast.svg", picture);
@@ -239,11 +232,11 @@ int main(int argc, char** argv) {
   program.learnt()("set", po::value(&set)->default_value("sunspots"), "of --data: or etth1, sp500, airline");
   return program.run(argc, argv, [&] {
     require_one_of("set", set, {"etth1", "sp500", "airline", "sunspots"});
-    program.fact("series", program.data().empty() ? "made-up" : set);
-    const Task& task = tasks.at(program.data().empty() ? "made-up" : set);
+    const std::string name = program.data().empty() ? "made-up" : set;
+    const Task& task = tasks.at(name);
     const std::string path = program.data() + "/timeseries/" + task.file;
     const auto series =
-        task.file.empty() ? made_up() : spool::Csv(path).numbers(std::array{task.column}).doubles();
-    return run(program, Windows(path, series, task.cut), task);
+        task.file.empty() ? made_up_series() : spool::Csv(path).numbers(std::array{task.column}).doubles();
+    return run(program, Windows(path, series, task.cut), task, name);
   });
 }

@@ -19,11 +19,12 @@ using namespace examples;
 using spool::Tape, spool::Tensor, spool::Var;
 
 constexpr const char* purpose =
-    R"(Polyphonic music, frame by frame: which of 88 keys sound, given all frames before.
+    R"(Polyphonic music, frame by frame: which of 88 keys sound, given those before.
 
-  music train --cell gru --hidden 46 [options]    learn, and keep the model in --model
-  music eval [options]                            its loss on the test pieces, beside baselines
-  music sample --piece 3 --out song.mid           go on with the beginning of a test piece, as a MIDI file
+  music train --cell gru --hidden 46    learn, and keep the model in --model
+  music eval [options]                  its loss on the test pieces, beside
+                                        baselines
+  music sample --out song.mid           go on with a test piece, as a MIDI file
 
 With --data DIR the pieces are those of DIR/music_polyphonic/SET.txt.gz.
 
@@ -179,6 +180,7 @@ int sample(const Program& program, const SequenceModel& model, const Pieces& pie
   const Tensor& piece = pieces[static_cast<std::size_t>(o.piece)];
   require_between("given", o.given, 0, piece.shape()[0]);
   require_between("frames", o.frames, o.given + 1, 5000);
+  require(!o.out.empty(), "--out must name a MIDI file");
   require(o.temperature > 0, fmt::format("--temperature must be above 0, not {}", o.temperature));
 
   const auto given = static_cast<std::size_t>(o.given * keys);
@@ -228,7 +230,6 @@ int main(int argc, char** argv) {
 
   return program.run(argc, argv, [&] {
     Parts parts = read_pieces(program.data(), set);
-    program.fact("pieces", program.data().empty() ? "made-up" : set);
     const SequenceModel network(program.init(), {.recipe = program.recipe(),
                                                  .width = keys,
                                                  .classes = keys,

@@ -17,15 +17,18 @@ using spool::Var;
 using Ids = std::vector<std::vector<int>>;
 
 constexpr const char* purpose =
-    R"(Names, character by character: a model that writes new ones, or one that tells their nationality.
+    R"(Names, character by character: a model that writes new ones, or one that tells
+their nationality.
 
-  names train --task generate [options]     learn to write names, and keep the model in --model
-  names sample [options]                    write some
-  names train --task classify [options]     learn to tell which class a name is of
-  names classify NAME...                    the likeliest classes of names
-  names eval [options]                      the model on the test part, beside baselines
+  names train --task generate    learn to write names, and keep the model in
+                                 --model
+  names sample [options]         write some
+  names train --task classify    learn to tell which class a name is of
+  names classify NAME...         the likeliest classes of names
+  names eval [options]           the model on the test part, beside baselines
 
-With --data DIR the names are those of DIR/names_makemore or DIR/names_nationality, CLASS.txt each.
+With --data DIR the names are those of DIR/names_makemore or
+DIR/names_nationality, CLASS.txt each.
 
 )";
 
@@ -177,7 +180,6 @@ int print_classes(const Program& program) {
   const auto model = model_of(program, vocabulary.size(), std::ssize(lines_of(program.fact("classes"))));
   program.restore(model.parameters());
   return print_likeliest(program, [&](Tape& tape, const std::string& name) {
-    require(!name.empty(), "classify: a name is empty");
     const Ids ids{vocabulary.encode(name, name)};
     return model(tape, spool::pad(ids), /*training=*/false);
   });
@@ -213,7 +215,7 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "sample", "classify"},
                    .epochs = 15,
                    .recipe = recipe,
-                   .with_words = {"classify"},
+                   .with_words = {{"classify", "a name"}},
                    .only = {{{"sample"}, {"count", "prefix", "temperature", "top-k", "top-p"}}}});
   program.learnt()("task", po::value(&task)->default_value("generate"), "generate or classify");
   auto used = program.used();

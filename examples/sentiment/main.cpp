@@ -14,14 +14,17 @@ using Symbols = std::vector<std::string>;
 using Ids = std::vector<std::vector<int>>;
 
 constexpr const char* purpose =
-    R"(Reviews, good or bad: a bidirectional recurrent network reads them word by word, or character by character.
+    R"(Reviews, good or bad: a bidirectional recurrent network reads them word by
+word, or character by character.
 
-  sentiment train [options]         learn, and keep the model in --model
-  sentiment eval [options]          the model on the test part, beside a bag of words
-  sentiment classify TEXT...        the class of texts; why.svg shows which words speak for it
+  sentiment train [options]     learn, and keep the model in --model
+  sentiment eval [options]      the model on the test part, beside a baseline
+  sentiment classify TEXT...    the class of texts, each in quotes; why.svg
+                                shows which words speak for it
 
-With --data DIR, --set says which reviews: films of DIR/sentiment_en_rt (English), waimai (meals) or hotels of
-DIR/sentiment_zh (Chinese). Without, sentences of a small made-up language with negations.
+With --data DIR, --set says which reviews: films of DIR/sentiment_en_rt
+(English), waimai (meals) or hotels of DIR/sentiment_zh (Chinese). Without,
+sentences of a small made-up language with negations.
 
 )";
 
@@ -196,13 +199,13 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "classify"},
                    .epochs = 12,
                    .recipe = recipe,
-                   .with_words = {"classify"},
+                   .with_words = {{"classify", "a text, in quotes"}},
                    .of_data = {"set"}});
   auto learnt = program.learnt();
   learnt("set", po::value(&o.set)->default_value("films"), "films, waimai or hotels");
   learnt("by", po::value(&o.by)->default_value("word"), "word or character");
   learnt("pooling", po::value(&o.pooling)->default_value("attention"),
-         "what the classifier reads: the last state, the mean of all, or a mean by attention");
+         "what the classifier reads: last (state), mean (of all) or attention (a learnt mean)");
   learnt("min-count", po::value(&o.min_count)->default_value(2), "symbols that stand so often are known");
   learnt("unknown", po::value(&o.unknown)->default_value(0.1, "0.1"), "share of symbols that training hides");
   learnt("longest", po::value(&o.longest)->default_value(200), "symbols of a text that are read");
@@ -213,6 +216,7 @@ int main(int argc, char** argv) {
     require(o.min_count >= 1, fmt::format("--min-count must be at least 1, not {}", o.min_count));
     require(o.longest > 0, "--longest must be above 0");
     require(o.unknown >= 0 && o.unknown < 1, "--unknown must be in [0, 1)");
+    if (o.by == "word") program.hint_quotes();
     return program.verb() == "classify" ? classify(program, o) : learn_or_judge(program, o);
   });
 }

@@ -88,28 +88,25 @@ void write_confusion(const Program& program, const spool::Confusion& confusion,
                                 .width = few ? 640 : 960,
                                 .height = few ? 560 : 880};
   spool::write_file(program.file("confusion.svg"), spool::heat_map(confusion.shares(), options));
-  fmt::print("which class is taken for which: {}\n\n", program.file("confusion.svg"));
+  fmt::print("\nwhich class is taken for which: {}\n", program.file("confusion.svg"));
 }
 
 void report_classes(const Program& program, const Classes& all, const std::vector<Candidate>& candidates) {
   std::vector<Row> rows;
-  double most_frequent = 0;
+  std::vector<spool::Confusion> taken;
   for (const Candidate& c : candidates) {
-    const spool::Confusion confusion = judge(all, all.split.test, c.scores).confusion;
+    const auto& confusion = taken.emplace_back(judge(all, all.split.test, c.scores).confusion);
     rows.push_back({c.name, {confusion.accuracy(), confusion.balanced_accuracy()}});
-    most_frequent = confusion.most_frequent();
-    if (rows.size() > 1) continue;
-    write_confusion(program, confusion, all.names);
   }
-  rows.push_back(
-      {"always the most frequent class", {most_frequent, 1.0 / static_cast<double>(all.names.size())}});
+  rows.push_back({"always the most frequent class",
+                  {taken[0].most_frequent(), 1.0 / static_cast<double>(all.names.size())}});
   print_table({fmt::format("{} test examples of {} classes", all.split.test.size(), all.names.size()),
                "accuracy", "balanced accuracy"},
               rows);
+  write_confusion(program, taken[0], all.names);
 }
 
 int print_likeliest(const Program& program, const std::function<Var(Tape&, const std::string&)>& scores) {
-  require(!program.words().empty(), program.verb() + ": say of what");
   const std::vector<std::string> names = lines_of(program.fact("classes"));
   for (const std::string& word : program.words()) {
     Tape tape;

@@ -149,6 +149,7 @@ void Program::parse(int argc, char** argv) {
   const bool needs_model = !trains() && !contains(about_.without_model, verb_);
   if (needs_model || resume_) parse_kept(all, values);
   po::notify(values);
+  check_data();
   for (const auto& option : learnt_.options()) {
     const std::string name = option->long_name();
     options_[name] = kept_.contains(name) ? kept_[name] : text(values[name]);
@@ -175,8 +176,8 @@ void Program::parse_verb(const po::variables_map& values) {
   verb_ = words_.front();
   words_.erase(words_.begin());
   require(contains(about_.verbs, verb_), fmt::format("'{}' is none of {}", verb_, choices));
-  require(words_.empty() || contains(about_.with_words, verb_),
-          fmt::format("{}: don't know what to do with '{}'", verb_, words_.empty() ? "" : words_.front()));
+  check_words();
+  require(about_.no_data.empty() || values["data"].defaulted(), about_.no_data);
   for (const auto& [option, value] : values) {
     const std::vector<std::string> verbs = takers(option);
     require(value.defaulted() || verbs.empty() || contains(verbs, verb_),
@@ -213,6 +214,7 @@ void Program::print_help() const {
                                       {"Use", &used_}}) {
     std::map<std::vector<std::string>, po::options_description> groups;
     for (const auto& option : options->options()) {
+      if (option->long_name() == "data" && !about_.no_data.empty()) continue;
       const std::vector<std::string> verbs = takers(option->long_name());
       const std::string who = verbs.empty() ? "" : fmt::format(", only {}", fmt::join(verbs, ", "));
       groups.try_emplace(verbs, what + who).first->second.add(option);
@@ -234,7 +236,8 @@ void Program::check() const {
   require(save_every_ >= 0, fmt::format("--save-every can't be negative: {}", save_every_));
   require(minutes_ >= 0, fmt::format("--minutes must be a number that is not negative, not {}", minutes_));
   require(!trains() || resume_ || !spool::file_exists(file("last.safetensors")),
-          fmt::format("{} holds a model already; go on with --resume, or name another --model", directory_));
+          fmt::format("{} holds a model already; go on with --resume, delete it, or name another --model",
+                      directory_));
   require(r.lr > 0 && std::isfinite(r.lr), fmt::format("--lr must be above 0 and finite, not {}", r.lr));
   require(!options_.contains("dropout") || (r.dropout >= 0 && r.dropout < 1),
           fmt::format("--dropout must lie in [0, 1), not {}", r.dropout));
@@ -243,11 +246,7 @@ void Program::check() const {
 // Fills in the options that the model keeps; one on the command line must not contradict them. Only training
 // is bound to the seed.
 void Program::parse_kept(const po::options_description& all, po::variables_map& values) {
-  const std::string last = file("last.safetensors"), best = file("best.safetensors");
-  if (!trains() && spool::file_exists(last) && !spool::file_exists(best))
-    throw spool::FileError(fmt::format(
-        "{}: its training was stopped before the first validation; go on with train --resume", directory_));
-  kept_ = spool::load_checkpoint(trains() ? last : best).model;
+  kept_ = load_kept().model;
   const auto made_by = kept_.find("program");
   if (made_by != kept_.end() && made_by->second != about_.name)
     throw spool::FileError(
@@ -281,7 +280,7 @@ void Program::write_picture(const std::string& name, const std::string& svg) con
 void Program::write_example(const std::string& name,
                             const std::function<void(const std::string& path)>& write) const {
   write(file(name));
-  fmt::print("example: {}\n\n", file(name));
+  fmt::print("example: {}\n", file(name));
 }
 
 const std::string& Program::fact(const std::string& name) const {

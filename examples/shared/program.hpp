@@ -36,6 +36,10 @@ void require_between(const std::string& option, std::int64_t value, std::int64_t
 std::vector<double> numbers_of(const std::string& option, const std::string& text,
                                const std::string& example);
 
+/// The whole numbers from 1 of "1,100,1000", likewise.
+std::vector<std::uint64_t> steps_of(const std::string& option, const std::string& text,
+                                    const std::string& example);
+
 /// What models of all programs are made with; options of the same names. A program has no option for what is
 /// empty or 0 in its defaults; for dropout, below 0.
 struct Recipe {
@@ -52,8 +56,9 @@ struct About {
   std::int64_t epochs = 10;
   Recipe recipe = {};                           ///< the defaults
   std::vector<std::string> without_model = {};  ///< verbs beside "train" that need none
-  std::vector<std::string> with_words = {};     ///< verbs that words may follow
-  std::vector<std::string> of_data = {};        ///< learnt options that mean nothing without --data
+  /// Verbs that words follow, and what these are: {{"classify", "a name"}}.
+  std::vector<std::pair<std::string, std::string>> with_words = {};
+  std::vector<std::string> of_data = {};  ///< learnt options that mean nothing without --data
   /// Options that only some verbs take, and which those are; no verbs: all do. Where nothing stands here,
   /// only train and eval take --data, only train what says how far it goes, and train takes none of used().
   struct Only {
@@ -63,6 +68,7 @@ struct About {
   /// Learnt options that say where something is, from anywhere: it may be elsewhere when the model is used,
   /// and a fact tells whether it is the same.
   std::vector<std::string> places = {};
+  std::string no_data = {};  ///< what is said of --data where no verb can use it; it is not listed then
 };
 
 /// The loss of the chosen examples.
@@ -91,15 +97,17 @@ class Program {
   const std::string& verb() const { return verb_; }
   bool trains() const { return verb_ == "train"; }
   const std::vector<std::string>& words() const { return words_; }  ///< what follows the verb
-  const std::string& data() const { return data_; }                 ///< --data DIR; empty without
+  /// A hint on standard error where sentences seem to have lost their quotes: none of several has a space.
+  void hint_quotes() const;
+  const std::string& data() const { return data_; }  ///< --data DIR; empty without
   const Recipe& recipe() const { return about_.recipe; }
   std::uint64_t seed() const { return seed_; }
   spool::Init init() const { return {.seed = seed_}; }
   /// A file in the model's directory.
   std::string file(const std::string& name) const { return directory_ + "/" + name; }
 
-  /// A file in the model's directory, and on stdout "picture: FILE" or "example: FILE" with an empty line
-  /// before what follows.
+  /// A file in the model's directory, and on stdout "picture: FILE" or "example: FILE". After the tables: a
+  /// directory that can't be written must not cost them.
   void write_picture(const std::string& name, const std::string& svg) const;
   void write_example(const std::string& name,
                      const std::function<void(const std::string& path)>& write) const;
@@ -129,7 +137,10 @@ class Program {
   std::string given(const po::parsed_options& parsed) const;
   void print_help() const;
   std::vector<std::string> takers(const std::string& option) const;
+  void check_words() const;
   void parse_kept(const po::options_description& all, po::variables_map& values);
+  spool::Checkpoint load_kept() const;
+  void check_data();
   void check() const;
   bool is_place(const std::string& option) const;
   spool::ModelDescription description() const;

@@ -78,6 +78,21 @@ std::string above_probabilities(const std::string& frames, const spool::Tensor& 
   return spool::panels(std::vector{frames, spool::heat_map(probabilities, options)}, /*columns=*/1);
 }
 
+spool::Tensor read_rows(const std::string& path, std::int64_t D) {
+  const spool::Csv csv(path, {.header = false});
+  if (csv.columns() != D)
+    throw spool::FileError(fmt::format("{}: has {} columns, not {}", path, csv.columns(), D));
+  return csv.numbers().to(spool::DType::f32);
+}
+
+void write_rows(const std::string& path, const spool::Tensor& rows) {
+  std::string text;
+  const auto D = static_cast<std::size_t>(rows.shape()[1]);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    text += fmt::format("{}{}", rows.at(i), i % D + 1 < D ? ',' : '\n');
+  spool::write_file(path, text);
+}
+
 int classify_series(const Program& program, const Series& all, const spool::Params& params,
                     const SeriesScores& model) {
   const Scores scores = [&](spool::Tape& tape, std::span<const std::size_t> chosen, bool training) {

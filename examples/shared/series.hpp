@@ -50,4 +50,8 @@ Series read_archive(const std::string& prefix);
 int classify_series(const Program& program, const Series& all, const spool::Params& params,
                     const SeriesScores& model);
 
+/// A series [T,D] as a CSV file without a header, a row on each line. FileError where it has not D columns.
+spool::Tensor read_rows(const std::string& path, std::int64_t D);
+void write_rows(const std::string& path, const spool::Tensor& rows);
+
 }  // namespace examples

@@ -22,7 +22,7 @@ const std::map<std::string, std::optional<spool::Score>> attentions{{"additive",
 WriterOptions checked(const WriterOptions& o, const WriterSizes& sizes) {
   require_one_of("attention", o.attention, {"additive", "general", "dot", "none"});
   require(o.attention != "dot" || sizes.hidden == sizes.memory,
-          "--attention dot does not fit this model; take general");
+          fmt::format("--attention dot does not fit this model; take general, or --hidden {}", sizes.memory));
   require(o.scheduled == 0 || o.scheduled >= 1,
           fmt::format("--scheduled must be 0, or at least 1, not {}", o.scheduled));
   require(o.min_count >= 1, fmt::format("--min-count must be at least 1, not {}", o.min_count));
@@ -118,7 +118,7 @@ struct Writer::Pairs {
 
 int Writer::fit(const Program& program, const spool::Params& params, const Texts& texts,
                 const spool::Split& split, std::span<const std::int64_t> lengths, const Read& read,
-                const std::function<double()>& score) const {
+                const std::function<std::pair<std::string, double>()>& score) const {
   const Pairs pairs(*this, texts, split.train, lengths);
   const Pairs validation(*this, texts, split.validation, lengths);
   fmt::print("{} texts to learn from, of {} kinds of tokens\n", pairs.positions.size(), words_.size());
@@ -130,7 +130,7 @@ int Writer::fit(const Program& program, const spool::Params& params, const Texts
   };
   const auto validate = [&]() -> spool::Metrics {
     const double loss = validation.evaluate(*this, read);
-    if (score) return {{"score", score()}, {"validation loss", loss}};
+    if (score) return {score(), {"validation loss", loss}};
     return loss;
   };
   return program.fit(params, pairs.order, step, validate,

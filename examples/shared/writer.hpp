@@ -52,11 +52,11 @@ class Writer {
 
   /// Trains `params` by all texts of the training part. Examples of about one length (one for each; or none,
   /// where all are alike) come together. The epoch is kept with the least loss on the validation part; or
-  /// with the highest score, for tasks whose validation part has many words that can't be known. Gives the
-  /// exit code.
+  /// with the highest score (its name and value), for tasks whose validation part has many words that can't
+  /// be known. Gives the exit code.
   int fit(const Program& program, const spool::Params& params, const Texts& texts, const spool::Split& split,
           std::span<const std::int64_t> lengths, const Read& read,
-          const std::function<double()>& score = {}) const;
+          const std::function<std::pair<std::string, double>()>& score = {}) const;
 
   /// The best text about each of these examples, by beam search of this width (1: greedy; 0: as --beam says).
   /// Lengths as of fit().

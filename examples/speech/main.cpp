@@ -1,12 +1,10 @@
 // speech: hears spoken digits, one at a time or several in a row, and who says a vowel.
+#include "../shared/made_up.hpp"
 #include "../shared/sequence_model.hpp"
 #include "../shared/series.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include <cmath>
-#include <numbers>
 
 namespace {
 
@@ -17,11 +15,16 @@ using Chosen = std::span<const std::size_t>;
 constexpr const char* purpose =
     R"(Hears spoken digits in recordings of 8000 samples a second, or who says a vowel.
 
-  speech train --task digits     learn single digits, and keep the model in --model
+  speech train --task digits     learn single digits; keep the model in --model
   speech train --task strings    learn several digits in a row, by CTC
-  speech train --task vowels     learn who speaks (of series in a file, with --data DIR)
-  speech eval                    the model on the test part, beside a baseline; pictures, and an example.wav
-  speech recognize FILE.wav...   the digits that are said
+  speech train --task vowels     learn who speaks, from series of numbers
+  speech eval                    the model on the test part, beside a baseline;
+                                 pictures, and an example.wav or .csv of it
+  speech recognize FILE...       what digits a WAV file holds, or who speaks in
+                                 a CSV file of a series, a frame a line
+
+With --data DIR the digits are those of DIR/speech_fsdd, the vowels (which need
+it) those of DIR/mts_japanese_vowels; without, digits are tones made here.
 
 )";
 
@@ -57,21 +60,6 @@ Tensor read_speech(const std::string& path) {
   return audio.mono();
 }
 
-// Two tones in noise, and a pause: digits 2k and 2k + 1 have the same two in opposite order.
-Tensor tones(int digit, spool::Philox& random) {
-  constexpr double pitch[] = {300, 480, 770, 1230, 1960};
-  const int first = digit / 2, second = (first + 1) % 5;
-  const auto change = 1000 + random.below(1000), end = change + 1000 + random.below(1000);
-  const double loud = random.uniform(0.1, 0.5), tune = random.uniform(0.94, 1.06);
-  std::vector<float> samples;
-  for (std::size_t t = 0; t < end + 600; ++t) {
-    const double hz = tune * pitch[(t < change) == (digit % 2 == 0) ? first : second];
-    const double wave = std::sin(2 * std::numbers::pi * hz * static_cast<double>(t) / sample_rate);
-    samples.push_back(static_cast<float>((t < end ? loud * wave : 0) + random.uniform(-0.1, 0.1)));
-  }
-  return {{std::ssize(samples)}, samples};
-}
-
 void add(Speech& all, const Tensor& sound, const std::vector<int>& said, const std::string& speaker,
          std::vector<std::size_t>& part) {
   all.add(features_of(sound), said.at(0), part);
@@ -87,7 +75,7 @@ Speech read_digits(const std::string& directory) {
   for (int digit = 0; digit < 10; ++digit) all.classes.names.push_back(std::to_string(digit));
   if (directory.empty()) {
     spool::Philox random(1);
-    for (int i = 0; i < 300; ++i) add(all, tones(i % 10, random), {i % 10}, "tones", part(i / 10));
+    for (int i = 0; i < 300; ++i) add(all, made_up_tones(i % 10, random), {i % 10}, "tones", part(i / 10));
     return all;
   }
   const std::string folder = directory + "/speech_fsdd/recordings";
@@ -138,6 +126,14 @@ SequenceModel model_of(const Program& program, std::int64_t width, std::int64_t 
 int classify(const Program& program, const Series& all) {
   const auto model = model_of(program, all.rows[0].shape()[1], std::ssize(all.classes.names), Pooling::mean);
   return classify_series(program, all, model.parameters(), model);
+}
+
+int tell_speakers(Program& program, const Series& all) {
+  program.fact("classes", joined(all.classes.names));
+  program.fact("columns", std::to_string(all.rows[0].shape()[1]));
+  const int code = classify(program, all);
+  if (!program.trains()) write_rows(program.file("example.csv"), all.rows[all.classes.split.test[0]]);
+  return code;
 }
 
 Var loss_of(Tape& tape, const SeriesScores& model, const Speech& all, Chosen chosen) {
@@ -201,19 +197,21 @@ int spell(const Program& program, const Speech& all) {
 }
 
 int recognize(const Program& program, const std::string& task) {
-  const bool strings = task == "strings";
-  const auto model = strings ? model_of(program, mels, blank + 1, Pooling::none)
-                             : model_of(program, mels, 10, Pooling::mean);
+  const bool strings = task == "strings", vowels = task == "vowels";
+  const std::int64_t width = vowels ? program.number_fact("columns", 10'000) : mels;
+  const std::int64_t classes = strings ? blank + 1 : std::ssize(lines_of(program.fact("classes")));
+  const auto model = model_of(program, width, classes, strings ? Pooling::none : Pooling::mean);
   program.restore(model.parameters());
   if (!strings)
     return print_likeliest(program, [&](Tape& tape, const std::string& path) {
-      const std::vector rows{features_of(read_speech(path))};
+      const std::vector rows{vowels ? read_rows(path, width) : features_of(read_speech(path))};
       return model(tape, spool::pad(rows), /*training=*/false);
     });
-  require(!program.words().empty(), "recognize: which files?");
   Tape tape;
-  for (const std::string& path : program.words())
-    fmt::print("{}: {}\n", path, fmt::join(hear(tape, model, features_of(read_speech(path))), " "));
+  for (const std::string& path : program.words()) {
+    const auto heard = hear(tape, model, features_of(read_speech(path)));
+    fmt::print("{}: {}{}\n", path, fmt::join(heard, " "), heard.empty() ? "(nothing)" : "");
+  }
   return 0;
 }
 
@@ -227,23 +225,23 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "recognize"},
                    .epochs = 30,
                    .recipe = recipe,
-                   .with_words = {"recognize"}});
+                   .with_words = {{"recognize", "a file"}}});
   program.learnt()("task", po::value(&task)->default_value("digits"), "digits, strings or vowels");
   return program.run(argc, argv, [&] {
     require_one_of("task", task, {"digits", "strings", "vowels"});
     const bool vowels = task == "vowels", recognizes = program.verb() == "recognize";
     const std::string from = program.data();
-    require(!vowels || !(recognizes || from.empty()),
+    require(!vowels || recognizes || !from.empty(),
             "the vowels are series of DIR/mts_japanese_vowels: train and eval them with --data DIR");
     if (recognizes) return recognize(program, task);
-    if (vowels) return classify(program, read_archive(from + "/mts_japanese_vowels/JapaneseVowels"));
-    program.fact("data", from.empty() ? "made here" : "files");
+    if (vowels) return tell_speakers(program, read_archive(from + "/mts_japanese_vowels/JapaneseVowels"));
     const Speech digits = read_digits(from), all = task == "strings" ? join(digits) : digits;
     program.fact("classes", joined(digits.classes.names));
+    const int code = task == "strings" ? spell(program, all) : classify(program, all);
     if (!program.trains())
       program.write_example("example.wav", [&](const std::string& path) {
         spool::write_wav(path, all.sounds[all.classes.split.test[0]], sample_rate);
       });
-    return task == "strings" ? spell(program, all) : classify(program, all);
+    return code;
   });
 }

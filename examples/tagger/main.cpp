@@ -16,13 +16,13 @@ using namespace examples;
 using spool::Tape, spool::Var;
 
 constexpr const char* purpose =
-    R"(Parts of speech: a tag for each word of a sentence, by its spelling and the words around it.
+    R"(Parts of speech: a tag for each word, by its spelling and the words around it.
 
-  tagger train [options]        learn from tagged sentences, and keep the model in --model
+  tagger train [options]        learn, and keep the model in --model
   tagger tag SENTENCE...        tag sentences, each in quotes
-  tagger eval [options]         the model on the test part, beside each word's most frequent tag
+  tagger eval [options]         the model on the test part, beside a baseline
 
-With --data DIR the sentences are those of DIR/pos_ud_ewt/ewt-train.tsv.gz, ewt-dev and ewt-test: words and tags.
+With --data DIR the sentences are those of DIR/pos_ud_ewt/ewt-*.tsv.gz.
 
 )";
 
@@ -37,8 +37,7 @@ struct Corpus {
   Texts tags;  // sorted
 };
 
-// A language in which nouns and verbs share their words, so that only the place tells them apart, and
-// adjectives are told by their ending.
+// Nouns and verbs share their words, so that only the place tells them apart; adjectives have an ending.
 Part made_up(std::size_t count, spool::Philox& random) {
   static const Texts syllables{"ta", "vi", "ko", "gro", "mor", "lu", "sil", "en", "bu"};
   Part part{Sentences(count), Sentences(count)};
@@ -76,8 +75,7 @@ int number_of(const std::string& tag, const Texts& tags) {
 
 constexpr spool::PadOptions fewer_shapes{.value = 0, .multiple_of = 4};  // and so fewer plans
 
-// Reads the bytes of each different word in both directions; the result, beside a row of a table, is what a
-// word is in the layers that read sentences.
+// To the layers that read sentences a word is a row of a table, and its bytes as read in both directions.
 class Tagger {
  public:
   Tagger(const spool::Init& init, const Recipe& r, std::int64_t letters, spool::WordVocabulary words,
@@ -195,19 +193,20 @@ int report(const Program& program, const Corpus& corpus, const Tagger& model) {
   for (Texts& sentence : baseline)
     for (std::string& word : sentence) word = most_frequent(counts, word);
   std::vector<Row> rows;
+  spool::Confusion taken(std::ssize(corpus.tags));
   for (const auto& [who, tags] : {std::pair{program.recipe().cell, model.tags_of(corpus.test.words)},
                                   {"most frequent tag", baseline}}) {
     const auto c = judge(corpus.test, tags, corpus.tags, counts);
-    if (rows.empty()) write_confusion(program, c[0], corpus.tags);
+    if (rows.empty()) taken = c[0];
     rows.push_back({who, {c[0].accuracy(), c[1].accuracy(), c[2].accuracy()}});
   }
   print_table({"accuracy", "all words", "known", "unknown"}, rows);
+  write_confusion(program, taken, corpus.tags);
   return 0;
 }
 
 // "the/DET dog/NOUN ./PUNCT", a line for each sentence.
 int tag(const Texts& texts, const Tagger& model) {
-  require(!texts.empty(), "tag: say which sentences, each in quotes");
   Sentences all;
   for (const std::string& text : texts) {
     all.push_back(spool::treebank_words(text, [&](const std::string& word) { return model.knows(word); }));
@@ -230,13 +229,14 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "tag"},
                    .epochs = 6,
                    .recipe = recipe,
-                   .with_words = {"tag"}});
+                   .with_words = {{"tag", "sentences, each in quotes"}}});
   program.learnt()("letters", po::value(&letters)->default_value(32),
                    "units that read a word, in each direction");
 
   return program.run(argc, argv, [&] {
     require(letters >= 1, fmt::format("--letters must be at least 1, not {}", letters));
     const bool uses = program.verb() == "tag";
+    program.hint_quotes();
     const Corpus corpus =
         uses ? Corpus{{}, {}, {}, lines_of(program.fact("tags"))} : read_corpus(program.data());
     program.fact("tags", joined(corpus.tags));

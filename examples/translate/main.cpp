@@ -1,6 +1,7 @@
 // translate: sequence to sequence with attention: dates, spelling to phonemes, English to French, Chinese to
 // English. Recurrent layers read in both directions, an LSTM that looks back at them writes.
 #include "../shared/any_recurrent.hpp"
+#include "../shared/made_up.hpp"
 #include "../shared/program.hpp"
 #include "../shared/writer.hpp"
 
@@ -10,7 +11,6 @@
 #include <boost/algorithm/string.hpp>
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 namespace {
@@ -21,12 +21,15 @@ using Ids = std::vector<std::vector<int>>;
 const std::string purpose = R"(Reads one sequence and writes another: an encoder and a decoder with attention.
 
   translate train [options]              learn
-  translate eval [options]               error rates, BLEU and chrF on the test part, beside a baseline
-  translate translate TEXT... [options]  the best translations, and a picture of where it looked
+  translate eval [options]               error rates, BLEU and chrF on the test
+                                         part, beside a baseline
+  translate translate TEXT... [options]  the best translations, and a picture of
+                                         where it looked
 
---task dates needs no data: "5 March 1999" becomes 1999-03-05. With --data DIR, phonemes spells words as they
-sound (DIR/seq2seq_cmudict); eng-fra and cmn-eng are English to French and Chinese to English
-(DIR/translation_tatoeba). --cell is the encoder's; what writes is an LSTM.
+--task dates needs no data: "5 March 1999" becomes 1999-03-05. With --data DIR,
+phonemes spells words as they sound (DIR/seq2seq_cmudict); eng-fra and cmn-eng
+are English to French and Chinese to English (DIR/translation_tatoeba). --cell
+is the encoder's; what writes is an LSTM.
 
 )";
 
@@ -62,22 +65,6 @@ Tokens source_tokens(const std::string& task, const std::string& text) {
 // What stands between the tokens of a target that is shown.
 std::string between(const std::string& task) { return task == "dates" ? "" : " "; }
 
-// Days of four centuries as people write them, and as ISO 8601 does.
-void add_dates(Task& task) {
-  constexpr std::array months{"January", "February", "March",     "April",   "May",      "June",
-                              "July",    "August",   "September", "October", "November", "December"};
-  spool::Philox random(2023);
-  while (task.sources.size() < 4000) {
-    const auto year = 1800 + random.below(400), month = random.below(12), day = 1 + random.below(28);
-    const std::string name = months.at(month), brief = name.substr(0, 3);
-    const std::array forms{
-        fmt::format("{} {} {}", day, name, year), fmt::format("{} {}, {}", brief, day, year),
-        fmt::format("{}/{}/{}", day, month + 1, year), fmt::format("{} {}. {}", year, brief, day)};
-    task.add(characters(forms.at(random.below(forms.size()))),
-             characters(fmt::format("{}-{:02}-{:02}", year, month + 1, day)));
-  }
-}
-
 // "word(2) W ER1 D # comment": letters, and phonemes without the digits of stress.
 void add_word(Task& task, const std::string& line) {
   Tokens phonemes = spool::words_of(line.substr(0, line.find('#')));
@@ -111,7 +98,11 @@ std::vector<Tokens> keys_of(const Task& task) {
 Task read_task(const std::string& directory, const std::string& name) {
   Task task;
   if (name == "dates") {
-    add_dates(task);
+    spool::Philox random(2023);
+    while (task.sources.size() < 4000) {
+      const auto [date, iso] = examples::made_up_date(random);
+      task.add(characters(date), characters(iso));
+    }
   } else {
     const std::string file = name == "phonemes"  ? "/seq2seq_cmudict/cmudict.dict.gz"
                              : name == "eng-fra" ? "/translation_tatoeba/eng-fra.5000.txt.gz"
@@ -201,7 +192,6 @@ int evaluate(const Program& program, const Model& model, const Task& task, const
 }
 
 int translate(Program& program, const WriterOptions& options, const std::string& name) {
-  examples::require(!program.words().empty(), "say what to translate");
   Task task;  // not added by add(): the same text may stand twice
   std::vector<std::size_t> positions;
   for (const std::string& text : program.words()) {
@@ -227,15 +217,18 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "translate"},
                    .epochs = 8,
                    .recipe = recipe,
-                   .with_words = {"translate"}});
+                   .with_words = {{"translate", "a text, in quotes"}}});
   std::string name;
   program.learnt()("task", examples::po::value(&name)->default_value("dates"),
                    "dates, phonemes, eng-fra or cmn-eng");
   const WriterOptions options(program);
   return program.run(argc, argv, [&] {
     examples::require_one_of("task", name, {"dates", "phonemes", "eng-fra", "cmn-eng"});
+    const bool made_up = name == "dates";
+    examples::require(!made_up || program.data().empty(), "--data needs --task phonemes, eng-fra or cmn-eng");
+    if (made_up || name == "eng-fra") program.hint_quotes();
     if (program.verb() == "translate") return translate(program, options, name);
-    examples::require(name == "dates" || !program.data().empty(), "--task " + name + " needs --data DIR");
+    examples::require(made_up || !program.data().empty(), "--task " + name + " needs --data DIR");
     const Task task = read_task(program.data(), name);
     const Model model(program, options, task);
     const Writer::Read read = model.reader(task.sources);

@@ -16,14 +16,18 @@ using spool::Var;
 using Chosen = std::span<const std::size_t>;
 
 constexpr const char* purpose =
-    R"help(Sentiment of trees: a Tree-LSTM computes a vector for each phrase from those of its two parts.
+    R"help(Sentiment of trees: a Tree-LSTM computes a vector for each phrase from those of
+its two parts.
 
-  tree train [options]          learn from the labels of all phrases, and keep the model in --model
-  tree eval [options]           the model on the roots of the test part, beside bags of words
-  tree show [options] TREE      what it says of each phrase of a tree such as "((not very) good)",
-                                as a picture too
+  tree train [options]          learn from the labels of all phrases, and keep
+                                the model in --model
+  tree eval [options]           the model on the roots of the test part, beside
+                                bags of words
+  tree show [options] TREE      what it says of each phrase of a tree such as
+                                "((not very) good)", as a picture too
 
-With --data DIR the trees are those of DIR/sst_trees, without it logical expressions that are made here.
+With --data DIR the trees are those of DIR/sst_trees, without it logical
+expressions that are made here.
 
 )help";
 
@@ -221,10 +225,9 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "show"},
                    .epochs = 8,
                    .recipe = recipe,
-                   .with_words = {"show"}});
+                   .with_words = {{"show", "a tree, such as \"((not very) good)\""}}});
   return program.run(argc, argv, [&] {
     const bool shows = program.verb() == "show";
-    require(!shows || !program.words().empty(), "show: say a tree, such as \"((not very) good)\"");
     const Trees trees = shows ? Trees{} : read_trees(program.data());
     const TreeLstm model({.seed = program.seed(), .scheme = spool::Scheme::keras}, program.recipe(),
                          kept_words(program, "words", pick(sentences_of(trees), trees.roots.split.train),
@@ -235,11 +238,10 @@ int main(int argc, char** argv) {
         scores.push_back(select(model(tape, trees.all[i].tree, training), 0, -1));
       return stack(scores, 0);
     };
-    if (!shows) program.fact("trees", program.data().empty() ? "made here" : "of --data");
     if (program.trains()) return train(program, trees, model, roots);
     program.restore(model.parameters());
     if (shows)
-      return show(program, example_of(spool::plain_tree(boost::join(program.words(), " ")), "the tree").tree,
+      return show(program, example_of(spool::plain_tree(boost::join(program.words(), " "), "show"), "").tree,
                   model);
     evaluate(program, trees, roots);
     return 0;

@@ -12,11 +12,14 @@ using namespace examples;
 using namespace spool;
 
 constexpr const char* purpose =
-    R"(Vanishing gradients: how they come about, and what can't be learnt because of them.
+    R"(Vanishing gradients: how they come about, and what can't be learnt then.
 
-  vanish gradients [options]   how far back gradients reach, by cell and first weights
-  vanish clipping [options]    a tanh RNN whose gradients explode, with and without clipping
-  vanish train [options]       rnn, lstm and gru learn the adding or the copy problem at three lengths
+  vanish gradients [options]   how far back gradients reach, by cell and first
+                               weights
+  vanish clipping [options]    a tanh RNN whose gradients explode, with and
+                               without clipping
+  vanish train [options]       rnn, lstm and gru learn the adding or the copy
+                               problem at three lengths
   vanish eval [options]        what they have learnt, on new sequences
   vanish answer [options]      what they answer to one
 
@@ -148,7 +151,8 @@ int main(int argc, char** argv) {
                    .without_model = {"gradients", "clipping"},
                    .only = {{{"train", "eval", "answer"}, {"task", "layers", "batch", "lr", "start"}},
                             {{"train", "eval", "answer", "gradients"}, {"hidden", "length"}},
-                            {{}, {"data"}}}});  // which has an answer of its own
+                            {{}, {"data"}}},
+                   .no_data = "sequences are made here; leave out --data"});
   auto learnt = program.learnt();
   learnt("task", po::value(&task)->default_value("adding"), "adding or copy");
   learnt("length", po::value(&longest)->default_value(400), "T; a half and a quarter of it are learnt too");
@@ -156,7 +160,6 @@ int main(int argc, char** argv) {
   return program.run(argc, argv, [&] {
     require_one_of("task", task, {"adding", "copy"});
     require_one_of("start", start, {"torch", "keras", "wide", "chrono"});
-    require(program.data().empty(), "sequences are made here; leave out --data");
     require(longest >= 16, fmt::format("--length must be at least 16, not {}", longest));
     if (program.verb() == "gradients" || program.verb() == "clipping")
       std::filesystem::create_directories(program.file(""));

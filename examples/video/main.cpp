@@ -1,12 +1,10 @@
 // video: what is seen frame by frame: the gesture of a finger, a garment behind a small window that moves, a
 // picture that comes row by row.
+#include "../shared/made_up.hpp"
 #include "../shared/sequence_model.hpp"
 #include "../shared/series.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <cmath>
 
 namespace {
 
@@ -14,17 +12,21 @@ using namespace examples;
 using spool::Tape, spool::Tensor, spool::Var;
 
 constexpr const char* purpose =
-    R"(Tells what is seen frame by frame, and how likely each class is after each frame.
+    R"(Tells what is seen frame by frame, and how likely each class is after each.
 
-  video train --task gestures   learn gestures from 16 places of a finger, and keep the model in --model
-  video train --task moving     learn what a window shows that moves over a picture: a convolutional network
-                                looks at each of 8 frames, a recurrent one remembers
-  video train --task rows       learn what a picture shows, each row of which is a frame
-  video eval                    the model on the test part, beside baselines; an example.csv or .png of it
-  video classify FILE...        gestures (CSV) or pictures of 28 x 28 pixels (PNG); frames.svg shows
-                                the frames, and the probabilities after each
+  video train --task gestures   learn gestures from 16 places of a finger, and
+                                keep the model in --model
+  video train --task moving     learn what a window shows that moves over a
+                                picture, by a convolutional network
+  video train --task rows       learn what a picture shows, row by row
+  video eval                    the model on the test part, beside baselines; an
+                                example.csv or .png of it
+  video classify FILE...        gestures (CSV) or pictures of 28 x 28 pixels
+                                (PNG); frames.svg shows the frames, and the
+                                probabilities after each
 
-With --data DIR it learns gestures of DIR/gesture_point_history, or garments of DIR/fashion_mnist.
+With --data DIR it learns gestures of DIR/gesture_point_history, or garments of
+DIR/fashion_mnist.
 
 )";
 
@@ -38,38 +40,14 @@ std::int64_t width_of(const std::string& task) {
   return eye_options.channels.back() * grid.h * grid.w;
 }
 
-// A finger that rests, goes round to the right or to the left, or away: [16,2].
-Tensor made_up_track(int gesture, spool::Philox& random) {
-  const double begin = random.uniform(0, 6.28), r = random.uniform(0.5, 1.5), step = random.uniform(0.3, 0.6);
-  Tensor out({places, 2});
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const double t = step * static_cast<double>(i / 2), angle = begin + (gesture == 1 ? t : -t);
-    const double x_or_y = i % 2 == 0 ? 1.57 : 0, away = r * t * std::sin(begin + x_or_y);
-    const double around = r * (std::sin(angle + x_or_y) - std::sin(begin + x_or_y));
-    out.set(i, (gesture == 0 ? 0 : gesture == 3 ? away : around) + random.uniform(-0.05, 0.05));
-  }
-  return out;
-}
-
-// A disc, a ring, a square or its frame, somewhere, in noise: [28,28].
-Tensor made_up_picture(int kind, spool::Philox& random) {
-  const double r = random.uniform(6, 10), x = random.uniform(11, 17), y = random.uniform(11, 17);
-  Tensor out({side, side});
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const double dx = std::abs(static_cast<double>(i % side) - x),
-                 dy = std::abs(static_cast<double>(i / side) - y);
-    const double distance = kind < 2 ? std::hypot(dx, dy) : std::max(dx, dy);
-    const bool inside = distance < r && (kind % 2 == 0 || distance > r - 3);
-    out.set(i, (inside ? 0.8 : 0) + random.uniform(0, 0.2));
-  }
-  return out;
-}
-
 // The last 32 numbers of each line as [16,2]: places beside the first, x and y in tenths of the picture.
-std::vector<Tensor> read_tracks(const std::string& path) {
+std::vector<Tensor> read_tracks(const std::string& path, std::int64_t most) {
   const Tensor numbers = spool::Csv(path, {.header = false}).numbers();
   const auto columns = static_cast<std::size_t>(numbers.shape()[1]);
-  if (columns < 2 * places) throw spool::FileError(fmt::format("{}: has {} columns, not 32", path, columns));
+  if (columns < 2 * places) spool::fail_file(path, fmt::format("has {} columns, not 32", columns));
+  if (numbers.shape()[0] > most)
+    spool::fail_file(path,
+                     fmt::format("has {} lines; give each track a file of its own", numbers.shape()[0]));
   std::vector<Tensor> tracks;
   for (std::size_t end = columns; end <= numbers.size(); end += columns) {
     Tensor& t = tracks.emplace_back(spool::Shape{places, 2});
@@ -93,7 +71,7 @@ Series read_gestures(const std::string& directory) {
   }
   const std::string path = directory + "/gesture_point_history/point_history";
   all.classes.names = spool::Csv(path + "_classifier_label.csv", {.header = false}).texts("1");
-  const auto tracks = read_tracks(path + ".csv.gz");
+  const auto tracks = read_tracks(path + ".csv.gz", 1'000'000);
   const auto labels = spool::Csv(path + ".csv.gz", {.header = false}).numbers(std::vector<std::string>{"1"});
   for (std::size_t n = 0; n < tracks.size(); ++n)
     if (n % 100 < 85)
@@ -181,9 +159,14 @@ std::string picture(const Tensor& seen, const Tensor& probabilities, const std::
 }
 
 Tensor read_frames(const std::string& task, const std::string& path) {
-  if (task == "gestures") return read_tracks(path)[0];
+  const bool track = task == "gestures";
+  if (path.ends_with(track ? ".png" : ".csv"))
+    spool::fail_file(path, track ? "is a picture, and this model wants a CSV file: x and y of 16 places"
+                                 : "is a table, and this model wants a PNG file of 28 x 28 pixels");
+  if (track) return read_tracks(path, /*most=*/1)[0];
   const Tensor pixels = spool::read_png(path, spool::Pixel::grey);
-  if (pixels.size() != side * side) throw spool::FileError(path + ": has not 28 x 28 pixels");
+  if (const spool::Shape& s = pixels.shape(); s[0] != side || s[1] != side)
+    spool::fail_file(path, fmt::format("has {} x {} pixels, not 28 x 28", s[1], s[0]));
   const Tensor picture = pixels.reshaped({side, side});
   return task == "rows" ? picture : through_window(picture, 0);
 }
@@ -207,11 +190,9 @@ int classify(const Program& program, const std::string& task) {
 void write_example(const Program& program, const std::string& task, const Tensor& example) {
   if (task != "gestures")
     return program.write_example("example.png", [&](const auto& path) { spool::write_png(path, example); });
-  std::vector<double> numbers = example.doubles();
-  for (double& v : numbers) v /= 10;
-  program.write_example("example.csv", [&](const std::string& path) {
-    spool::write_file(path, fmt::format("{}\n", fmt::join(numbers, ",")));
-  });
+  Tensor line = example.reshaped({1, 2 * places});
+  for (std::size_t i = 0; i < line.size(); ++i) line.set(i, line.at(i) / 10);
+  program.write_example("example.csv", [&](const std::string& path) { write_rows(path, line); });
 }
 
 }  // namespace
@@ -224,14 +205,14 @@ int main(int argc, char** argv) {
                    .verbs = {"train", "eval", "classify"},
                    .epochs = 15,
                    .recipe = recipe,
-                   .with_words = {"classify"}});
+                   .with_words = {{"classify", "a file"}}});
   program.learnt()("task", po::value(&task)->default_value("gestures"), "gestures, moving or rows");
   return program.run(argc, argv, [&] {
     require_one_of("task", task, {"gestures", "moving", "rows"});
     if (program.verb() == "classify") return classify(program, task);
     Series all = task == "gestures" ? read_gestures(program.data()) : read_pictures(program.data());
     program.fact("classes", joined(all.classes.names));
-    if (!program.trains()) write_example(program, task, all.rows[all.classes.split.test[0]]);
+    const Tensor example = all.rows[all.classes.split.test[0]];
     spool::Philox random(1);
     if (task == "moving")
       for (std::size_t n = 0; n < all.rows.size(); ++n) {
@@ -239,8 +220,11 @@ int main(int argc, char** argv) {
         all.classes.lengths[n] = frames;
       }
     const Watcher model(program, task, std::ssize(all.classes.names));
-    return classify_series(program, all, model.parameters(), [&](Tape& tape, const auto& x, bool training) {
+    const SeriesScores last = [&](Tape& tape, const auto& x, bool training) {
       return spool::select(model(tape, x, training), 0, -1);
-    });
+    };
+    const int code = classify_series(program, all, model.parameters(), last);
+    if (!program.trains()) write_example(program, task, example);
+    return code;
   });
 }

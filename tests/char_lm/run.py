@@ -102,7 +102,7 @@ def mistakes(folder, text, model):
     refuses(2, "'trian' is none of train, eval, sample", "trian")
     refuses(2, "--hidden must be at least 1, not 0", "train", "--hidden", 0)
     refuses(2, "--cell lstmm is none of rnn, lstm, gru", "train", "--cell", "lstmm")
-    refuses(2, f"{model} holds a model already; go on with --resume, or name another --model", "train",
+    refuses(2, f"{model} holds a model already; go on with --resume, delete it, or name another --model", "train",
             "--text", text, *SMALL, "--model", model)
     refuses(2, "--hidden 99 differs from the model's 12; leave it out, or train another --model",
             "train", "--resume", "--model", model, "--hidden", 99)

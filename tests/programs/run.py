@@ -45,9 +45,11 @@ class Shop:
         (self.folder / "empty").mkdir()
         small_data.put(self.folder, "file", "abc")
         small_data.put(self.folder, "picture.png", small_data.png(20, bytes(range(0, 240, 12)) * 20))
+        small_data.put(self.folder, "wide.png", small_data.png(14, bytes(14 * 56), height=56))
+        small_data.put(self.folder, "lines.csv", (",".join(["0.1"] * 32) + "\n") * 2)
 
     def run(self, program, command, model="", data="data"):
-        names = {"DATA": data, "MODEL": model, "FILE": "file", "PICTURE": "picture.png"}
+        names = {"DATA": data, "MODEL": model, "FILE": "file", "PICTURE": "picture.png", "WIDE": "wide.png", "LINES": "lines.csv"}
         words = shlex.split(re.sub("|".join(names), lambda found: names[found[0]], command))
         return subprocess.run([PROGRAMS / program, *words, "--threads=1"], cwd=self.folder, capture_output=True,
                               encoding="utf-8", timeout=120)
@@ -116,6 +118,7 @@ def refuses_options(shop, program):
         says("train --dropout 1", "--dropout must lie in [0, 1), not 1")
     result = shop.run(program, "--help")
     shop.check(result.returncode == 0 and "--model" in result.stdout and not result.stderr, f"{program} --help", result)
+    shop.check(all(len(line) <= 80 for line in result.stdout.split("\n")), f"{program} --help: more than 80 columns", result)
 
 
 def refuses_models(shop, program):
@@ -123,7 +126,7 @@ def refuses_models(shop, program):
     model = first_model(program)
     other = first_model("names" if program != "names" else "tree")
     says = shop.refuses
-    says(program, "train --model MODEL", 2, f"{model} holds a model already; go on with --resume, or name another --model",
+    says(program, "train --model MODEL", 2, f"{model} holds a model already; go on with --resume, delete it, or name another --model",
          model=model)
     trained = first_use(program).train + " --batch " + shop.default_batch(program)
     says(program, "train --resume --batch 99 --model MODEL", 2, "--batch 99 differs from the model's "
@@ -133,9 +136,11 @@ def refuses_models(shop, program):
              f"--{option} 99 differs from the model's {kept}; leave it out, or train another --model", model=model)
         says(program, f"eval --{option} 1 --model MODEL", 2, f"eval takes no --{option}; only train can use it", model=model)
     for command in ["eval", "train --resume"]:
-        file = "best" if command == "eval" else "last"
         for where in ["nothere", "empty"]:
-            says(program, f"{command} --model {where}", 1, f"{where}/{file}.safetensors: No such file or directory")
+            says(program, f"{command} --model {where}", 1, f"no model in {where}; train one first: {program} train --model {where}")
+        says(program, f"{command} --model file", 2, "file is a file; --model names the directory")
+        if program != "vanish":
+            says(program, f"{command} --model MODEL", 2, f"{model} was trained with --data DIR; give it again", model=model)
         says(program, f"{command} --model {other}", 1, f"{other}: holds a model of {other.split('_')[0]}, not of {program}")
     says(program, "train --epochs 1 --model file", 1,
          "file: can't be made a directory for the model: Not a directory; name another")
@@ -155,6 +160,17 @@ def with_infinite_number(checkpoint):
     name = max(name for name in header if name.startswith("model."))
     at = end + header[name]["data_offsets"][0]
     return checkpoint[:at] + struct.pack("<f", float("inf")) + checkpoint[at + 4:], name.removeprefix("model.")
+
+
+def with_counts(checkpoint, **counts):
+    """A checkpoint whose trainer counts something else."""
+    end = 8 + int.from_bytes(checkpoint[:8], "little")
+    header = json.loads(checkpoint[8:end])
+    for name, count in counts.items():
+        header["__metadata__"]["count:trainer." + name] = str(count)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + checkpoint[end:]
 
 
 def refuses_infinite_weights(shop, use):
@@ -209,10 +225,27 @@ def goes_on_to_the_same_bits(shop):
     shop.check(again.returncode == 0 and re.match("going on after step", again.stdout), said[1], again)
     ends = [(shop.folder / model / "last.safetensors").read_bytes() for model in ["whole", "it's parts"]]
     shop.check(ends[0] == ends[1], "names: a training that was interrupted ends with other bits")
-    (shop.folder / "early").mkdir()
-    shutil.copyfile(shop.folder / "it's parts" / "last.safetensors", shop.folder / "early" / "last.safetensors")
-    shop.refuses("names", "eval --model early", 1,
-                 "early: its training was stopped before the first validation; go on with train --resume")
+    last = (shop.folder / "it's parts" / "last.safetensors").read_bytes()
+    for where, validated, said in [
+            ("early", 0, "its training was stopped before the first validation; go on with train --resume"),
+            ("nan", 3, "no validation gave a finite number; train another --model with a lower --lr")]:
+        small_data.put(shop.folder, f"{where}/last.safetensors", with_counts(last, validated_step=validated, best_step=0))
+        shop.refuses("names", f"eval --model {where}", 1, f"{where}: {said}")
+    small_data.put(shop.folder, "lost/last.safetensors", last)
+    shop.refuses("names", "eval --model lost", 1, "lost/best.safetensors: No such file or directory")
+
+
+def tells_of_data_and_quotes(shop):
+    """A model that learnt without --data; and sentences whose quotes were forgotten."""
+    shop.check(shop.run("names", f"train {SMALL} --model alone").returncode == 0, "names, without data")
+    for command in ["eval", "train --resume"]:
+        shop.refuses("names", f"{command} --data DATA --model alone", 2, "alone was trained without --data; leave it out")
+    for program, command, hint in [("sentiment", "classify so good", 'classify "so good"'), ("tagger", "tag the cell", 'tag "the cell"'),
+                                   ("sentiment", "classify 'so good' fine", ""), ("names", "classify mona ann", "")]:
+        model = program + ("_classify" if program == "names" else "")
+        result = shop.run(program, f"{command} --model {model}")
+        said = f"{program}: 2 texts of one word each; quote a sentence: {program} {hint}\n" if hint else ""
+        shop.check(result.returncode == 0 and result.stderr == said, f"{program} {command}: quotes", result)
 
 
 def mistakes(shop, program):
@@ -220,7 +253,7 @@ def mistakes(shop, program):
     refuses_models(shop, program)
     for code, table in [(2, USAGE), (1, REFUSED)]:
         for command, message in table.get(program, []):
-            shop.refuses(program, command, code, message.replace("FILE", "file"), model=first_model(program))
+            shop.refuses(program, command, code, message.replace("FILE", "file").replace("MODEL", first_model(program)), model=first_model(program))
 
 
 def main():
@@ -230,7 +263,8 @@ def main():
         sources = pathlib.Path(__file__).resolve().parents[2] / "examples"
         shop.check({file.parent.name for file in sources.glob("*/main.cpp")} == set(VERBS), "programs that are not tested here")
         stages = [[(works, use) for use in USES],
-                  [(refuses_infinite_weights, use) for use in USES] + [(mistakes, program) for program in VERBS] + [(goes_on_to_the_same_bits,)] +
+                  [(refuses_infinite_weights, use) for use in USES] + [(mistakes, program) for program in VERBS] +
+                  [(goes_on_to_the_same_bits,), (tells_of_data_and_quotes,)] +
                   [(refuses_missing_data, program) for program in FIRST_READ] +
                   [(refuses_data, n, spoilt) for n, spoilt in enumerate(SPOILT)]]
         for stage in stages:

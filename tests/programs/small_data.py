@@ -38,12 +38,13 @@ def ts_text(lines, dimensions=2):
     return gzip.compress((head + "".join(line + "\n" for line in lines)).encode(), mtime=0)
 
 
-def png(side, grey):
-    """Bytes of a grey PNG of so many pixels a side."""
+def png(side, grey, height=None):
+    """Bytes of a grey PNG of so many pixels a side, or of another height."""
+    height = height or side
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + grey[y * side:(y + 1) * side] for y in range(side))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)) +
+    rows = b"".join(b"\0" + grey[y * side:(y + 1) * side] for y in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, height, 8, 0, 0, 0, 0)) +
             chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
