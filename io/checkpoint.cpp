@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace spool {
 
@@ -28,17 +30,36 @@ T parsed(const std::string& path, const std::string& key, std::string_view text)
   return value;
 }
 
+// Of long values only a piece is shown, which has the first difference in it.
+constexpr std::size_t longest_shown = 60, shown_before = 20;
+
+std::size_t begin_of_difference(std::string_view a, std::string_view b) {
+  const auto place = static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+  if (place + shown_before <= longest_shown) return 0;
+  std::size_t begin = place - shown_before;
+  while ((static_cast<unsigned char>(a[begin]) & 0xC0U) == 0x80) --begin;  // within a code point
+  return begin;
+}
+
+std::string shown(std::optional<std::string_view> value, std::size_t begin) {
+  if (!value) return "not given";
+  return (begin > 0 ? "..." : "") + in_quotes(value->substr(begin), longest_shown);
+}
+
 std::string differences(const ModelDescription& there, const ModelDescription& here) {
   ModelDescription all = there;
   all.insert(here.begin(), here.end());
-  const auto shown = [](const ModelDescription& in, const std::string& key) {
+  const auto value_of = [](const ModelDescription& in, const std::string& key) {
     const auto found = in.find(key);
-    return found == in.end() ? std::string("not given") : in_quotes(found->second);
+    return found == in.end() ? std::optional<std::string_view>() : found->second;
   };
   std::vector<std::string> out;
-  for (const auto& [key, value] : all)
-    if (shown(there, key) != shown(here, key))
-      out.push_back(fmt::format("{} is {} there and {} here", key, shown(there, key), shown(here, key)));
+  for (const auto& [key, value] : all) {
+    const auto a = value_of(there, key), b = value_of(here, key);
+    if (a == b) continue;
+    const std::size_t begin = a && b ? begin_of_difference(*a, *b) : 0;
+    out.push_back(fmt::format("{} is {} there and {} here", key, shown(a, begin), shown(b, begin)));
+  }
   return fmt::format("{}", fmt::join(out, "; "));
 }
 

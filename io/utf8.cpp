@@ -66,8 +66,7 @@ std::string line_and_column(std::string_view text, std::size_t byte) {
   return fmt::format("line {}, column {}", lines + 1, columns + 1);
 }
 
-std::string in_quotes(std::string_view name) {
-  constexpr std::size_t longest = 120;
+std::string in_quotes(std::string_view name, std::size_t longest) {
   std::string out = "\"";
   for (std::size_t i = 0; i < name.size();) {
     if (out.size() > longest) return out + "...\"";

@@ -19,7 +19,8 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 /// "line 3, column 14" of a byte, both from 1; columns count code points.
 std::string line_and_column(std::string_view text, std::size_t byte);
 
-/// A name from a file or a user, in quotes on one line: control characters escaped, cut when very long.
-std::string in_quotes(std::string_view name);
+/// A name from a file or a user, in quotes on one line: control characters escaped, cut when longer than so
+/// many bytes.
+std::string in_quotes(std::string_view name, std::size_t longest = 120);
 
 }  // namespace spool

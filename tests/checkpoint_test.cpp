@@ -164,6 +164,26 @@ TEST_CASE("a checkpoint of another model is refused in one line") {
           "there and \"yes\" here");
 }
 
+TEST_CASE("of long values that differ a piece is shown, with the first difference in it") {
+  const Scratch scratch;
+  const std::string path = scratch / "c", long_text(300, 'a'), e_acute = "\xc3\xa9";
+  const auto says = [&](const std::string& there, const std::string& here, const std::string& what) {
+    save_checkpoint(path, {.model = {{"words", there}}});
+    CHECK_THROWS_WITH(load_checkpoint(path, {{"words", here}}),
+                      path + ": is a checkpoint of another model: words is " + what);
+  };
+  const std::string cut = std::string(60, 'a') + "...\"";
+  says(long_text, "b", "\"" + cut + " there and \"b\" here");
+  says(long_text + "b", long_text + "c",
+       "...\"aaaaaaaaaaaaaaaaaaaab\" there and ...\"aaaaaaaaaaaaaaaaaaaac\" here");
+  says(long_text, long_text + "b", "...\"aaaaaaaaaaaaaaaaaaaa\" there and ...\"aaaaaaaaaaaaaaaaaaaab\" here");
+  std::string accents;
+  for (int i = 0; i < 100; ++i) accents += e_acute;
+  std::string ten = e_acute;
+  for (int i = 1; i < 10; ++i) ten += e_acute;
+  says(accents + "xy", accents + "xz", "...\"" + ten + "xy\" there and ...\"" + ten + "xz\" here");
+}
+
 TEST_CASE("a file that is no checkpoint, or a broken one, is refused") {
   const Scratch scratch;
   const std::string path = scratch / "c";
