@@ -4,6 +4,8 @@
 
 #include <spool/graph/tensor.hpp>
 
+#include <concepts>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,6 +39,13 @@ class Csv {
   /// Columns as numbers, f64 [rows, names]; without names all of them. Throws FileError, with the line, for a
   /// field that is no finite number, and for an empty one unless `missing` says what stands for it.
   Tensor numbers(std::span<const std::string> names, std::optional<double> missing = {}) const;
+  Tensor numbers(std::initializer_list<std::string> names, std::optional<double> missing = {}) const {
+    return numbers(std::span(names.begin(), names.size()), missing);
+  }
+  template <std::convertible_to<std::string_view> Name>  // so that 0 is a number, and no null pointer
+  Tensor numbers(const Name& name, std::optional<double> missing = {}) const {
+    return numbers({std::string(std::string_view(name))}, missing);
+  }
   Tensor numbers(std::optional<double> missing = {}) const { return numbers(names_, missing); }
 
  private:

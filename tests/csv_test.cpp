@@ -34,6 +34,17 @@ TEST_CASE("a table is read by the names of its columns") {
   CHECK(csv.numbers(size) == Tensor({2, 1}, {1.5, 7}, DType::f64));
 }
 
+TEST_CASE("columns of a table are asked for as is shortest") {
+  const Scratch scratch;
+  const Csv csv(scratch.file("a.csv", "x,y\n1,2\n3,\n"));
+  CHECK(csv.numbers("x").doubles() == std::vector<double>{1, 3});
+  CHECK(csv.numbers("x").shape() == Shape{2, 1});
+  CHECK(csv.numbers({"x"}).doubles() == std::vector<double>{1, 3});
+  CHECK(csv.numbers({"y", "x"}, 9).doubles() == std::vector<double>{2, 1, 9, 3});
+  CHECK(csv.numbers(std::string("y"), 9).doubles() == std::vector<double>{2, 9});
+  CHECK(csv.numbers(0).doubles() == std::vector<double>{1, 2, 3, 0});
+}
+
 TEST_CASE("quotes may be characters like others") {
   const Scratch scratch;
   const std::string path = scratch.file("a.tsv", "what\tnote\n\"a\" toy\tcalled \"b\"\n\"c\t\n");

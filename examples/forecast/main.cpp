@@ -236,7 +236,7 @@ int main(int argc, char** argv) {
     const Task& task = tasks.at(name);
     const std::string path = program.data() + "/timeseries/" + task.file;
     const auto series =
-        task.file.empty() ? made_up_series() : spool::Csv(path).numbers(std::array{task.column}).doubles();
+        task.file.empty() ? made_up_series() : spool::Csv(path).numbers(task.column).doubles();
     return run(program, Windows(path, series, task.cut), task, name);
   });
 }

@@ -85,7 +85,7 @@ std::vector<std::pair<std::string, int>> read_texts(const std::string& directory
     const std::string file = directory + "/sentiment_zh/" +
                              (set == "waimai" ? "waimai_10k.csv.gz" : "ChnSentiCorp_htl_all.csv.gz");
     const spool::Csv csv(file);
-    const spool::Tensor labels = csv.numbers(Symbols{"label"});
+    const spool::Tensor labels = csv.numbers("label");
     const Symbols reviews = csv.texts("review");
     for (std::size_t i = 0; i < reviews.size(); ++i) {
       if (labels.at(i) != 0 && labels.at(i) != 1)

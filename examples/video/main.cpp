@@ -72,7 +72,7 @@ Series read_gestures(const std::string& directory) {
   const std::string path = directory + "/gesture_point_history/point_history";
   all.classes.names = spool::Csv(path + "_classifier_label.csv", {.header = false}).texts("1");
   const auto tracks = read_tracks(path + ".csv.gz", 1'000'000);
-  const auto labels = spool::Csv(path + ".csv.gz", {.header = false}).numbers(std::vector<std::string>{"1"});
+  const auto labels = spool::Csv(path + ".csv.gz", {.header = false}).numbers("1");
   for (std::size_t n = 0; n < tracks.size(); ++n)
     if (n % 100 < 85)
       all.add(tracks[n], class_of(labels.at(n), all.classes.names.size(), path + ".csv.gz"),
