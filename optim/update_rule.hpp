@@ -10,6 +10,7 @@
 #include <spool/optim/optimizer.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -78,6 +79,13 @@ class OptimizerOf final : public Optimizer {
   /// Throws TapeError for no parameters, a parameter given twice, or an option out of its range.
   explicit OptimizerOf(Params params, Options options = {})
       : OptimizerOf(std::vector<Group>{{std::move(params), std::move(options)}}) {}
+  /// The parameters of a model: Adam(lstm, {.lr = 1e-3}).
+  template <class Model>
+  requires requires(const Model& m) {
+    { m.parameters() } -> std::convertible_to<Params>;
+  }
+  explicit OptimizerOf(const Model& model, Options options = {})
+      : OptimizerOf(Params(model.parameters()), std::move(options)) {}
   explicit OptimizerOf(std::vector<Group> groups) : Optimizer(rule.name, rule.by_element) {
     if (groups.empty()) add_group({}, {}, {});
     options_.reserve(groups.size());  // addresses of options are kept

@@ -51,6 +51,18 @@ TEST_CASE("one step is one run: the loss from before, the update, the next state
   CHECK(w.value() == vec({0.25, 0.5}));
 }
 
+TEST_CASE("an optimizer takes a model in place of its parameters") {
+  const Linear model({.seed = 1, .dtype = DType::f64}, 2, 1), same({.seed = 1, .dtype = DType::f64}, 2, 1);
+  Adam by_model(model, {.lr = 0.5}), by_params(same.parameters(), {.lr = 0.5});
+  for (const auto& [layer, adam] : {std::pair{&model, &by_model}, {&same, &by_params}}) {
+    Tape tape(DType::f64);
+    adam->step(sum((*layer)(tape.constant(1, {1, 2}))));
+  }
+  for (std::size_t i = 0; i < 2; ++i) CHECK(model.parameters()[i].value() == same.parameters()[i].value());
+  CHECK(model.parameters()[0].value() !=
+        Linear({.seed = 1, .dtype = DType::f64}, 2, 1).parameters()[0].value());
+}
+
 TEST_CASE("accumulated gradients give the update of the whole batch") {
   const Param whole("w", vec({1, -1})), parts("w", vec({1, -1}));
   Adam a({whole}), b({parts});
