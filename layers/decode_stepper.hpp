@@ -1,9 +1,9 @@
 // DecodeStepper: a decoder as the DecodeStep that a search asks for, recorded once, planned once, and run
 // without a growing tape. The search's choice of parents is part of the step.
 //
-//   DecodeStepper stepper(Carried(state), Carried(memory), width, [&](Var tokens, auto s, const auto& m) {
+//   DecodeStepper stepper{Carried(state), Carried(memory), width, [&](Var tokens, auto s, const auto& m) {
 //     return decoder(m).step(tokens, s);         // scores [N,V], and the next state
-//   });
+//   }};
 //   auto best = decode_beam(std::ref(stepper), batch, {.begin = 1, .end = 2}, {.width = width});
 //   stepper.restart(Carried(state2), Carried(memory2));  // the next batch, of the same shapes
 #pragma once

@@ -150,6 +150,25 @@ TEST_CASE("greedy is beam search of width 1, and wider beams find no worse") {
   CHECK(better > 5);
 }
 
+TEST_CASE("a DecodeStepper is made as docs/seq2seq.md says") {
+  const Init init{.seed = 3};
+  const Embedding table(init.named("table"), V, D);
+  const GruCell gru(init.named("gru"), D + E, H);
+  const Attention attention(init.named("attention"), {.query = H, .memory = E});
+  const Linear head(init.named("head"), H + E, V);
+  constexpr int width = 2;
+  Tape tape;
+  const Var start = tape.constant(0.1, {B, H});
+  const AttentionMemory memory = attention.memory(tape.constant(1, {S, B, E}), tape.tokens({B}, {3, 2}));
+  // clang-format off
+  DecodeStepper stepper{Carried(start), Carried(memory), width, [&](Var tokens, Var h, const AttentionMemory& m) {
+    return TokenDecoder{table, BahdanauCell{gru, attention, m}, head}.step(tokens, h);
+  }};
+  const auto best = decode_beam(std::ref(stepper), stepper.batch(), {.begin = 1, .end = 2}, {.width = width});
+  // clang-format on
+  CHECK(best.size() == B);
+}
+
 TEST_CASE("a DecodeStepper starts anew with other sequences") {
   const Model a(1), b(2);
   auto stepper = a.stepper(2);
