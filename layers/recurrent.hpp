@@ -1,6 +1,6 @@
 // Rnn, Lstm, Gru: layers of cells over whole sequences, made of unroll() and the wrappers alone. Recurrent<C>
-// does the same for a user's cell that has C(init, input, hidden, Options), State, step, zero_state,
-// parameters and output_size as LstmCell does, and step_from where there is to be recurrent dropout.
+// does the same for a user's cell that is a RecurrentCell, and has step_from where there is to be recurrent
+// dropout.
 //
 // Whatever drops values at random must know whether it trains, and there is no default: unroll() of such a
 // layer throws until {.training = true} or {.training = false} is said. So it can't be forgotten, and one
@@ -51,6 +51,34 @@ struct AnyMask {
 };
 }  // namespace detail
 
+/// What Recurrent needs of a cell, as LstmCell has it.
+template <class C>
+concept RecurrentCell = requires(const C& cell, const Init& init, std::int64_t size, Tape& tape) {
+  C(init, size, size, typename C::Options{});
+  { cell.zero_state(tape, size) } -> std::same_as<typename C::State>;
+  { cell.parameters() } -> std::convertible_to<Params>;
+  { cell.output_size() } -> std::convertible_to<std::int64_t>;
+}
+&&Cell<C, typename C::State>;
+
+namespace detail {
+/// The types that Recurrent uses of a cell. Of another class it stops the compilation with a sentence.
+template <class C>
+struct PartsOf {
+  static_assert(RecurrentCell<C>,
+                "the cell of a Recurrent needs the types State and Options, a constructor "
+                "(init, input, hidden, options), step(x, state), zero_state(tape, batch), parameters() and "
+                "output_size(); docs/training.md shows one");
+  using State = Var;
+  struct Options {};
+};
+template <RecurrentCell C>
+struct PartsOf<C> {
+  using State = typename C::State;
+  using Options = typename C::Options;
+};
+}  // namespace detail
+
 template <class C>
 struct RecurrentOptions {
   std::int64_t input = 0, hidden = 0, layers = 1;
@@ -62,7 +90,7 @@ struct RecurrentOptions {
   bool residual = false;
   /// The initial state is learnt: parameters initial_0_l0, ... (h, then c), first 0.
   bool learn_initial_state = false;
-  typename C::Options cell = {};  ///< of every cell, such as .cell = {.peepholes = true}
+  typename detail::PartsOf<C>::Options cell = {};  ///< of every cell, such as .cell = {.peepholes = true}
 };
 
 struct LayerCall {
@@ -77,7 +105,7 @@ class Recurrent {
  public:
   using Options = RecurrentOptions<C>;
   /// One state for each cell: layer 0, layer 0 reversed, layer 1, ...
-  using State = States<typename C::State>;
+  using State = States<typename detail::PartsOf<C>::State>;
 
   /// Parameters are named as PyTorch's: weight_ih_l0, weight_hh_l0_reverse, ... ShapeError for sizes below 1
   /// and probabilities outside 0..1.
