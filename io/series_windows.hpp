@@ -22,15 +22,16 @@ struct SeriesWindowOptions {
 struct SeriesWindows {
   using Starts = std::vector<std::size_t>;
 
-  /// FileError "origin: why" when the series is too short, never changes, changes by more than can be
-  /// squared, or has no logarithm.
+  /// ShapeError unless at least one step is seen and one ahead. FileError "origin: why" when the series is
+  /// too short, never changes, changes by more than can be squared, holds what is not finite, or has no
+  /// logarithm.
   SeriesWindows(const std::string& origin, std::vector<double> values, const SeriesWindowOptions& options);
 
   /// [B,seen]: what is read of these windows.
   Tensor past(std::span<const std::size_t> starts) const { return steps(starts, 0, seen); }
   /// [B,ahead]: what is to be forecast.
   Tensor future(std::span<const std::size_t> starts) const { return steps(starts, seen, ahead); }
-  /// [B,count]: `count` steps from step `begin` of each window.
+  /// [B,count]: `count` steps from step `begin` of each window. ShapeError for steps outside the series.
   Tensor steps(std::span<const std::size_t> starts, std::size_t begin, std::size_t count) const;
   /// The value in the series' own units that stands as x in the window.
   double original(std::size_t start, double x) const;

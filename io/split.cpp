@@ -134,7 +134,13 @@ Split grouped_split(std::span<const int> groups, const SplitFractions& fractions
       waiting.push_back(&group);
   }
   std::ranges::stable_sort(waiting, std::greater{}, [](const auto* group) { return group->size(); });
-  for (const auto* group : waiting) put(*group, *std::ranges::max_element(parts, {}, &Part::missing));
+  auto left = std::ssize(waiting);
+  for (const auto* group : waiting) {  // when no more are left than parts are empty, each of those gets one
+    const auto is_empty = [](const Part& p) { return p.positions.empty() && p.missing > 0; };
+    const bool scarce = left-- <= std::ranges::count_if(parts, is_empty);
+    put(*group, *std::ranges::max_element(
+                    parts, {}, [&](const Part& p) { return std::pair(scarce && is_empty(p), p.missing); }));
+  }
   detail::check_parts(fractions, {out.train.size(), out.validation.size(), out.test.size()},
                       fmt::format("{} examples in {} groups", groups.size(), members.size()), "more groups");
   for (const Part& part : parts) random.shuffle(std::span(part.positions));

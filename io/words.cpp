@@ -71,7 +71,8 @@ std::vector<std::string> treebank_words(std::string_view sentence,
   std::vector<std::string> words;
   for (std::string rest : words_of(boost::replace_all_copy(std::string(sentence), "\u2019", "'"))) {
     const auto whole = [&] {
-      return known(rest) || !has_letter_or_digit(rest) || std::ranges::find(clitics, rest) != clitics.end();
+      return (known && known(rest)) || !has_letter_or_digit(rest) ||
+             std::ranges::find(clitics, rest) != clitics.end();
     };
     for (; !whole() && std::string_view("\"'([{$#").find(rest.front()) != std::string_view::npos;
          rest.erase(0, 1))

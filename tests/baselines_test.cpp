@@ -59,6 +59,16 @@ TEST_CASE("least squares refuse what has no answer") {
   CHECK(shape_error([&] {
           least_squares(x, Tensor({4, 1}), 1);
         }).starts_with("matmul: inner dimensions differ\n"));
+  CHECK(shape_error([] {
+          least_squares(Tensor({3}), Tensor({3, 1}), 1);
+        }) == "least_squares: needs x [N,D] and y [N,K] with rows, not [3] and [3, 1]");
+  CHECK(shape_error([] {
+          least_squares(Tensor({0, 2}), Tensor({0, 1}), 1);
+        }) == "least_squares: needs x [N,D] and y [N,K] with rows, not [0, 2] and [0, 1]");
+  const Tensor twice({2, 2}, {1e8, 1e8, 1e8, 1e8});
+  CHECK(tape_error([&] {
+          least_squares(twice, Tensor({2, 1}), 1e-3);
+        }) == "least_squares: columns of x depend on each other; use a larger ridge");
 }
 
 namespace {
@@ -182,6 +192,24 @@ TEST_CASE("n-grams: only as many orders as fit into 64 bits") {
   const NGrams::Lines lines{{0, 1 << 30, 5, 1 << 30, 5}};
   const NGrams ngrams(lines, (1 << 30) + 1);
   CHECK(ngrams.best_order(lines) <= 2);
-  CHECK(ngrams.probability(std::vector<int>{5}, 1 << 30, 6) ==
-        ngrams.probability(std::vector<int>{5}, 1 << 30, 2));
+  const Word before{0, 1 << 30, 5};
+  CHECK(ngrams.probability(before, 1 << 30, 6) == ngrams.probability(before, 1 << 30, 2));
+}
+
+TEST_CASE("n-grams refuse what they can't count") {
+  const NGrams::Lines lines{{0, 1, 0, 1, 2}};
+  CHECK(shape_error([&] { NGrams(lines, 0); }) ==
+        "NGrams: needs a symbol and an order at least, not 0 and 8");
+  CHECK(shape_error([&] { NGrams(lines, 3, 0); }) ==
+        "NGrams: needs a symbol and an order at least, not 3 and 0");
+  CHECK(shape_error([&] { NGrams(lines, 2); }) == "NGrams: symbol 2 is outside 0..1");
+  const NGrams ngrams(lines, 3);
+  const Word before{0};
+  CHECK(shape_error([&] { ngrams.probability(before, 1, 0); }) ==
+        "NGrams: the order must be at least 1, not 0");
+  CHECK(shape_error([&] { ngrams.probability(before, -1, 1); }) == "NGrams: symbol -1 is outside 0..2");
+  CHECK(shape_error([&] { ngrams.loss({{0, 3}}, 2); }) == "NGrams: symbol 3 is outside 0..2");
+  for (const NGrams::Lines& nothing : {NGrams::Lines{}, NGrams::Lines{{}, {1}}})
+    CHECK(shape_error([&] { ngrams.best_order(nothing); }) ==
+          "NGrams: the lines have nothing after their first symbols");
 }

@@ -120,6 +120,9 @@ TEST_CASE("parts of whole groups are off by less than a group") {
   for (int i = 0; i < 100; ++i) tens.push_back(i / 10);
   CHECK(sizes(grouped_split(tens, {0.8, 0.15, 0.05}, 1)) == std::array<std::size_t, 3>{80, 10, 10});
   CHECK(sizes(grouped_split(tens, {0.5, 0.5, 0}, 1)) == std::array<std::size_t, 3>{50, 50, 0});
+  std::vector<int> three(30);
+  for (std::size_t i = 0; i < three.size(); ++i) three[i] = static_cast<int>(i / 10);
+  CHECK(sizes(grouped_split(three, {0.6, 0.2, 0.2}, 1)) == std::array<std::size_t, 3>{10, 10, 10});
   CHECK(sizes(grouped_split(tens, {0, 0.57, 0.43}, 1)) == std::array<std::size_t, 3>{0, 60, 40});
   // A group larger than a part is no reason to leave the part to it.
   std::vector<int> large(60, 0);

@@ -1,6 +1,10 @@
 // Windows of a series: what is in them, and that no part knows of a later one.
 #include <spool/spool.hpp>
 
+#include <fmt/format.h>
+
+#include <limits>
+
 #include "catch.hpp"
 #include "error_text.hpp"
 #include "reference.hpp"
@@ -95,4 +99,27 @@ TEST_CASE("a series without windows is refused") {
   std::vector<double> series = any_series(100);
   series[90] = -1;
   CHECK(windows_error(series, {.seen = 8, .ahead = 3, .logs = true}) == "x.csv: -1 has no logarithm");
+}
+
+TEST_CASE("windows without steps, and steps outside the series, are refused") {
+  const std::vector<double> series = any_series(100);
+  CHECK(shape_error([&] { SeriesWindows("x.csv", series, {.seen = 0, .ahead = 2}); }) ==
+        "SeriesWindows: needs a step seen and one ahead at least, not 0 and 2");
+  CHECK(shape_error([&] { SeriesWindows("x.csv", series, {.seen = 2}); }) ==
+        "SeriesWindows: needs a step seen and one ahead at least, not 2 and 0");
+  constexpr std::size_t huge = std::numeric_limits<std::size_t>::max() - 1;
+  CHECK(windows_error(series, {.seen = 2, .ahead = huge}) ==
+        fmt::format("x.csv: 100 rows are too few to forecast {} from 2", huge));
+  const SeriesWindows windows("x.csv", series, eight_and_three);
+  CHECK(windows.past(std::vector<std::size_t>{92}).shape() == Shape{1, 8});
+  CHECK(shape_error([&] { windows.future(std::vector<std::size_t>{90}); }) ==
+        "SeriesWindows: steps 8 to 11 of a window at 90 are outside a series of 100");
+}
+
+TEST_CASE("a series with what is not finite is refused, wherever that is") {
+  for (const std::size_t place : {std::size_t{3}, std::size_t{70}, std::size_t{99}}) {
+    std::vector<double> series = any_series(100);
+    series[place] = std::numeric_limits<double>::quiet_NaN();
+    CHECK(windows_error(series, eight_and_three) == "x.csv: nan is not finite");
+  }
 }

@@ -44,4 +44,5 @@ TEST_CASE("English sentences are cut as treebanks cut them") {
            {"", ""},
        })
     CHECK(boost::join(treebank_words(text, known), " ") == words);
+  CHECK(treebank_words("Mr. Smith.") == Texts{"Mr", ".", "Smith", "."});
 }

@@ -1,4 +1,7 @@
+#include <spool/graph/error.hpp>
 #include <spool/verify/ngrams.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +10,9 @@
 namespace spool {
 
 NGrams::NGrams(const Lines& lines, int symbols, int longest) : symbols_(static_cast<Key>(symbols)) {
+  if (symbols < 1 || longest < 1)
+    throw ShapeError(
+        fmt::format("NGrams: needs a symbol and an order at least, not {} and {}", symbols, longest));
   Key room = std::numeric_limits<Key>::max();
   for (int n = 0; n < longest && room >= symbols_; ++n, room /= symbols_) orders_.emplace_back();
   for (const auto& line : lines)
@@ -43,7 +49,11 @@ void NGrams::finish(Counts& counts) const {
 
 NGrams::Key NGrams::number(std::span<const int> symbols) const {
   Key all = 0;
-  for (const int symbol : symbols) all = all * symbols_ + static_cast<Key>(symbol);
+  for (const int symbol : symbols) {
+    if (symbol < 0 || static_cast<Key>(symbol) >= symbols_)
+      throw ShapeError(fmt::format("NGrams: symbol {} is outside 0..{}", symbol, symbols_ - 1));
+    all = all * symbols_ + static_cast<Key>(symbol);
+  }
   return all;
 }
 
@@ -64,6 +74,8 @@ double NGrams::smoothed(std::span<const int> before, int symbol, std::size_t n, 
 }
 
 double NGrams::probability(std::span<const int> before, int symbol, int order) const {
+  if (order < 1) throw ShapeError(fmt::format("NGrams: the order must be at least 1, not {}", order));
+  number(std::span(&symbol, 1));
   const std::size_t orders = std::min({static_cast<std::size_t>(order), before.size() + 1, orders_.size()});
   return smoothed(before, symbol, orders - 1, /*highest=*/true);
 }
@@ -73,6 +85,7 @@ double NGrams::loss(const Lines& lines, int order) const {
   for (const auto& line : lines)
     for (std::size_t t = 1; t < line.size(); ++t, ++count)
       total -= std::log(probability(std::span(line).first(t), line[t], order));
+  if (count == 0) throw ShapeError("NGrams: the lines have nothing after their first symbols");
   return total / count;
 }
 

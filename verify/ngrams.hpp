@@ -25,14 +25,16 @@ class NGrams {
   using Lines = std::vector<std::vector<int>>;
 
   /// Counts orders from 1 to `longest`, or as many as fit 64 bits. The first symbol of each line is given and
-  /// not counted.
+  /// not counted. ShapeError for no symbols, a `longest` below 1, and lines with other symbols.
   NGrams(const Lines& lines, int symbols, int longest = 8);
 
-  /// Of a symbol after these, with n-grams of this order: it looks at the last order - 1 symbols.
+  /// Of a symbol after these, with n-grams of this order: it looks at the last order - 1 symbols. ShapeError
+  /// for an order below 1, and for symbols outside 0..V-1 among those it looks at.
   double probability(std::span<const int> before, int symbol, int order) const;
-  /// Mean nats per symbol of lines whose first symbol is given.
+  /// Mean nats per symbol of lines whose first symbol is given. ShapeError as of probability(), and where
+  /// there is nothing but first symbols.
   double loss(const Lines& lines, int order) const;
-  /// The order with the least loss of these lines.
+  /// The order with the least loss of these lines. Errors of loss().
   int best_order(const Lines& lines) const;
 
  private:
@@ -52,7 +54,7 @@ class NGrams {
   };
   void finish(Counts& counts) const;
   double smoothed(std::span<const int> before, int symbol, std::size_t n, bool highest) const;
-  Key number(std::span<const int> symbols) const;
+  Key number(std::span<const int> symbols) const;  // ShapeError for others
 
   Key symbols_;
   std::vector<Order> orders_;  // the first looks at no symbol before

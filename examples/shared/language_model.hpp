@@ -164,7 +164,7 @@ inline std::string as_html(const std::string& text) {
     if (ends) continue;
     html += marks.contains(c) ? marks.at(c) : c;
     ++column;
-    blank = blank && c == " ";
+    blank = blank && (c == " " || c == "\t");
   }
   return html + (blank ? "&nbsp;" : "");
 }

@@ -163,7 +163,7 @@ std::string Program::given(const po::parsed_options& parsed) const {
   std::string all;
   for (const auto& option : parsed.options) {
     const std::string& name = option.string_key;
-    const bool kept = learnt_.find_nothrow(name, /*approx=*/false) != nullptr;
+    const bool kept = learnt_.find_nothrow(name, /*approx=*/false) != nullptr && !is_place(name);
     if (option.position_key >= 0 || kept || name == "resume" || name == "model") continue;
     for (const std::string& word : option.original_tokens) all += " " + in_shell(word);
   }

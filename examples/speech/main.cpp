@@ -132,7 +132,9 @@ int tell_speakers(Program& program, const Series& all) {
   program.fact("classes", joined(all.classes.names));
   program.fact("columns", std::to_string(all.rows[0].shape()[1]));
   const int code = classify(program, all);
-  if (!program.trains()) write_rows(program.file("example.csv"), all.rows[all.classes.split.test[0]]);
+  const Tensor& example = all.rows[all.classes.split.test[0]];
+  if (!program.trains())
+    program.write_example("example.csv", [&](const std::string& path) { write_rows(path, example); });
   return code;
 }
 

@@ -9,6 +9,7 @@ TEST_CASE("a text as HTML: marks are escaped, and no line is blank") {
         "if (a &lt; b &amp;&amp; b &gt; c)\n&nbsp;\n  &nbsp;\nend");
   CHECK(as_html("") == "&nbsp;");
   CHECK(as_html("a\n") == "a\n&nbsp;");
+  CHECK(as_html("a\n\t\nb") == "a\n\t&nbsp;\nb");
 }
 
 TEST_CASE("a text as HTML: long lines are cut by characters, not by bytes") {

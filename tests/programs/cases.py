@@ -48,7 +48,7 @@ USES = [
     Use("speech", SMALL + "--layers 1 --task strings --data DATA",
         [(EVAL, r"^200 test strings of \d+ digits .*\ngru, CTC +\d[\s\S]*\npicture: MODEL/string.svg\nexample: MODEL/example.wav\n$"),
          ("recognize MODEL/example.wav", r"^MODEL/example.wav: .*\n$")]),
-    Use("speech", SMALL + "--layers 1 --task vowels --data DATA", [(EVAL, r"^8 test examples of 2 classes .*\ngru +\d"),
+    Use("speech", SMALL + "--layers 1 --task vowels --data DATA", [(EVAL, r"^8 test examples of 2 classes .*\ngru +\d[\s\S]*\nexample: MODEL/example.csv\n$"),
                                                                    ("recognize MODEL/example.csv", r"^MODEL/example.csv:  \w+ [01]\.")]),
     Use("tagger", SMALL + "--embed 4 --letters 4 --data DATA",
         [(EVAL, r"accuracy .*\ngru +\d"), ("tag 'the cell reads'", r"^the/\w+ cell/\w+ reads/\w+\n$")]),

@@ -19,8 +19,8 @@ GOOD = {
     "layers/lstm.hpp": "#include <spool/ops/matmul.hpp>\n",
     "optim/sgd.hpp": "#include <spool/ops/matmul.hpp>\n",
     "tests/some_test.cpp": '#include <spool/ops/kernels/gemm.hpp>\n#include "catch.hpp"\n',
-    "examples/shared/windows.hpp": "#include <spool/spool.hpp>\n",
-    "tests/examples/windows_test.cpp": '#include "../../examples/shared/windows.hpp"\n',
+    "examples/shared/study.hpp": "#include <spool/spool.hpp>\n",
+    "tests/examples/study_test.cpp": '#include "../../examples/shared/study.hpp"\n',
     "tests/ops/rows.cpp": '#include <spool/spool.hpp>\n#include "../catch.hpp"\n',
 }
 
@@ -35,7 +35,7 @@ BROKEN = [  # file, text, what must be reported
     ("examples/a/b.cpp", "#include <spool/ops/kernels/gemm.hpp>\n", "examples/a/b.cpp:1: examples may include"),
     ("tests/a_test.cpp", '#include "../graph/tape.hpp"\n', "tests/a_test.cpp:1: \"../graph/tape.hpp\" leaves"),
     ("tests/a_test.cpp", '#include "../examples/names/a.hpp"\n', "tests/a_test.cpp:1: \"../examples/names/a.hpp\" leaves"),
-    ("bench/a.cpp", '#include "../examples/shared/windows.hpp"\n', "bench/a.cpp:1: \"../examples/shared/windows.hpp\" leaves"),
+    ("bench/a.cpp", '#include "../examples/shared/study.hpp"\n', "bench/a.cpp:1: \"../examples/shared/study.hpp\" leaves"),
     ("ops/a.cpp", '#include "matmul.hpp"\n', "ops/a.cpp:1: write <spool/...>"),
     ("graph/tape.hpp", "#include <spool/graph/tape.hpp>\n", "graph/tape.hpp:1: headers include each other"),
     ("graph/plan/a.cpp", "if (op == matmul_op) {}\n", "graph/plan/a.cpp:1: graph/plan reads"),
