@@ -155,7 +155,9 @@ std::string picture(const Tensor& seen, const Tensor& probabilities, const std::
                                 : track_chart(seen, "where the finger was, from the dot on");
   return above_probabilities(
       above, probabilities, names,
-      {.title = "probability after each frame of " + path, .x_label = "frame", .width = 760});
+      {.title = "probability after each frame of " + std::filesystem::path(path).filename().string(),
+       .x_label = "frame",
+       .width = 760});
 }
 
 Tensor read_frames(const std::string& task, const std::string& path) {
