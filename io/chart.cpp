@@ -121,7 +121,7 @@ class Drawing {
   std::string svg() {
     out_ = detail::svg_head(options_.width, options_.height, options_.title);
     put("<text class=\"title\" x=\"{}\" y=\"24\">{}</text>\n", left_,
-        cut(options_.title, right() - left_, detail::svg_title_scale));
+        detail::svg_fitted(options_.title, right() - left_, detail::svg_title_scale));
     legend();
     if (options_.equal_scales && !options_.log_y) equalise();
     axes();
@@ -143,10 +143,6 @@ class Drawing {
       if (side->size() != (s.low.empty() && s.high.empty() ? 0 : s.x.size()))
         throw ShapeError(fmt::format("series {} has {} points and a band of {} low and {} high values",
                                      in_quotes(s.name), s.x.size(), s.low.size(), s.high.size()));
-  }
-
-  static std::string cut(const std::string& text, double width, double scale = 1) {
-    return detail::svg_escaped(detail::svg_cut(text, width, scale));
   }
 
   template <class... A>
@@ -207,9 +203,9 @@ class Drawing {
     }
     put("<path class=\"axis\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", left_, bottom(), right());
     put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", (left_ + right()) / 2,
-        bottom() + 38, cut(options_.x_label, right() - left_));
+        bottom() + 38, detail::svg_fitted(options_.x_label, right() - left_));
     put("<text transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-        (top_ + bottom()) / 2, cut(options_.y_label, options_.height));
+        (top_ + bottom()) / 2, detail::svg_fitted(options_.y_label, options_.height));
   }
 
   // The points in pixels; of those that share a column of pixels only the first, the lowest, the highest and

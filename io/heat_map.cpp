@@ -60,16 +60,16 @@ class MapDrawing {
     const double title = detail::svg_title_scale * detail::svg_text_width(options_.title);
     put("<text class=\"title\" x=\"{:.1f}\" y=\"24\">{}</text>\n",
         std::max(8.0, std::min(left_, options_.width - 8 - title)),
-        cut(options_.title, options_.width - 16, detail::svg_title_scale));
+        detail::svg_fitted(options_.title, options_.width - 16, detail::svg_title_scale));
     out_ += detail::svg_image(pixels(), left_, top_, right_ - left_, bottom_ - top_);
     column_labels();
     row_labels();
     if (options_.numbers) numbers();
     scale_bar();
     put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", (left_ + right_) / 2,
-        options_.height - 10.0, cut(options_.x_label, options_.width - 16));
+        options_.height - 10.0, detail::svg_fitted(options_.x_label, options_.width - 16));
     put("<text transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-        (top_ + bottom_) / 2, cut(options_.y_label, options_.height - 16));
+        (top_ + bottom_) / 2, detail::svg_fitted(options_.y_label, options_.height - 16));
     return out_ + "</svg>\n";
   }
 
@@ -91,10 +91,6 @@ class MapDrawing {
     };
     fits("row", options_.row_labels, shape[0]);
     fits("column", options_.column_labels, shape[1]);
-  }
-
-  static std::string cut(const std::string& text, double width, double scale = 1) {
-    return detail::svg_escaped(detail::svg_cut(text, width, scale));
   }
 
   void find_ends() {
@@ -177,7 +173,8 @@ class MapDrawing {
     if (options_.column_labels.empty()) return;
     const std::int64_t step = every(upright_ ? 13 : column_room_ + 6, column_width());
     for (std::int64_t c = 0; c < columns_; c += step) {
-      const std::string label = cut(options_.column_labels[static_cast<std::size_t>(c)], column_room_);
+      const std::string label =
+          detail::svg_fitted(options_.column_labels[static_cast<std::size_t>(c)], column_room_);
       if (upright_)
         put("<text transform=\"translate({:.1f} {:.1f}) rotate(-90)\" text-anchor=\"end\">{}</text>\n",
             column_middle(c) + 4, bottom_ + 6, label);
@@ -192,7 +189,7 @@ class MapDrawing {
     const std::int64_t step = every(13, (bottom_ - top_) / static_cast<double>(rows_));
     for (std::int64_t r = 0; r < rows_; r += step)
       put("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", left_ - 6, row_middle(r) + 4,
-          cut(options_.row_labels[static_cast<std::size_t>(r)], row_room_));
+          detail::svg_fitted(options_.row_labels[static_cast<std::size_t>(r)], row_room_));
   }
 
   // Black on bright cells, white on dark ones.

@@ -40,13 +40,14 @@ SeriesWindows::SeriesWindows(const std::string& origin, std::vector<double> valu
 }
 
 Tensor SeriesWindows::steps(std::span<const std::size_t> starts, std::size_t begin, std::size_t count) const {
-  Tensor out({std::ssize(starts), static_cast<std::int64_t>(count)});
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::size_t start = starts[i / count];
+  for (const std::size_t start : starts)
     if (start >= series.size() || start + seen > series.size() || begin + count > series.size() - start)
       throw ShapeError(
           fmt::format("SeriesWindows: steps {} to {} of a window at {} are outside a series of {}", begin,
                       begin + count, start, series.size()));
+  Tensor out({std::ssize(starts), static_cast<std::int64_t>(count)});
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::size_t start = starts[i / count];
     out.set(i, (series[start + begin + i % count] - series[start + seen - 1]) / unit);
   }
   return out;

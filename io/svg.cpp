@@ -113,6 +113,10 @@ std::string svg_cut(std::string_view text, double width, double scale) {
   return std::string(text.substr(0, end)) + "…";
 }
 
+std::string svg_fitted(std::string_view text, double width, double scale) {
+  return svg_escaped(svg_cut(text, width, scale));
+}
+
 std::string svg_head(int width, int height, std::string_view title) {
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "

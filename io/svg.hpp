@@ -21,6 +21,8 @@ double svg_text_width(std::string_view text);
 /// The text itself, or so much of its beginning, and "…", as is no wider than that many pixels; empty when
 /// not even that fits. A title's letters are `scale` times as large.
 std::string svg_cut(std::string_view text, double width, double scale = 1);
+/// The same, escaped.
+std::string svg_fitted(std::string_view text, double width, double scale = 1);
 constexpr double svg_title_scale = 1.3;
 
 /// An <image> of pixels [H,W,C] (see encode_png) in that place; each pixel is a sharp rectangle.

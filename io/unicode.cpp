@@ -1,24 +1,25 @@
 #include <spool/graph/error.hpp>
 #include <spool/io/unicode.hpp>
+#include <spool/io/utf8.hpp>
 
 #include <fmt/format.h>
-
-#include <boost/regex/pending/unicode_iterator.hpp>
 
 namespace spool::detail {
 
 std::u32string code_points(std::string_view utf8, std::string_view who) {
-  using Decode = boost::u8_to_u32_iterator<std::string_view::const_iterator, char32_t>;
-  try {
-    return {Decode(utf8.begin(), utf8.begin(), utf8.end()), Decode(utf8.end(), utf8.begin(), utf8.end())};
-  } catch (const std::out_of_range&) {
-    throw TapeError(fmt::format("{}: a text is not UTF-8", who));
+  std::u32string all;
+  for (std::size_t i = 0; i < utf8.size();) {
+    const auto c = next_code_point(utf8, i);
+    if (!c) throw TapeError(fmt::format("{}: a text is not UTF-8", who));
+    all += *c;
   }
+  return all;
 }
 
 std::string to_utf8(std::u32string_view text) {
-  using Encode = boost::u32_to_u8_iterator<std::u32string_view::const_iterator, char>;
-  return {Encode(text.begin()), Encode(text.end())};
+  std::string utf8;
+  for (const char32_t c : text) append_utf8(utf8, c);
+  return utf8;
 }
 
 bool is_space(char32_t c) {

@@ -12,10 +12,12 @@
 // A cell that takes a third argument, the line of the program to show in errors, gets it from whoever calls.
 #pragma once
 
+#include <spool/graph/param.hpp>
 #include <spool/graph/state.hpp>
 #include <spool/graph/tape.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -75,6 +77,16 @@ void check_kept(const char* who, const Vars& before, const Vars& now, const Wher
 template <class C, class S>
 concept Cell = detail::Steps<C, S> &&
     (detail::GivesPair<C, S> || (detail::GivesState<C, S> && detail::HasOutput<C, S>));
+
+/// A cell with parameters that knows its first state, all of whose parts are [B,...]: LstmCell, and one of
+/// yours that layers and decoders are made of.
+template <class C>
+concept StatefulCell = requires(const C& cell, Tape& tape, std::int64_t batch) {
+  { cell.zero_state(tape, batch) } -> std::same_as<typename C::State>;
+  { cell.output_size() } -> std::convertible_to<std::int64_t>;
+  { cell.parameters() } -> std::convertible_to<Params>;
+}
+&&Cell<C, typename C::State>;
 
 /// Stops the compilation with a sentence about what is missing.
 template <class C, class S>

@@ -53,13 +53,9 @@ struct AnyMask {
 
 /// What Recurrent needs of a cell, as LstmCell has it.
 template <class C>
-concept RecurrentCell = requires(const C& cell, const Init& init, std::int64_t size, Tape& tape) {
+concept RecurrentCell = StatefulCell<C> && requires(const Init& init, std::int64_t size) {
   C(init, size, size, typename C::Options{});
-  { cell.zero_state(tape, size) } -> std::same_as<typename C::State>;
-  { cell.parameters() } -> std::convertible_to<Params>;
-  { cell.output_size() } -> std::convertible_to<std::int64_t>;
-}
-&&Cell<C, typename C::State>;
+};
 
 namespace detail {
 /// The types that Recurrent uses of a cell. Of another class it stops the compilation with a sentence.

@@ -39,15 +39,10 @@ struct Seq2SeqCall {
   Vars* weights = nullptr;  ///< takes up the attention's weights of each step, [B,S]
 };
 
-/// A cell that a Seq2SeqDecoder can make: beside step(), it has what LstmCell has too. State is a Var or a
-/// structure of Vars, all of which are [B,...].
+/// A cell that a Seq2SeqDecoder can make, as LstmCell is.
 template <class C>
-concept DecoderCell = Cell<C, typename C::State> &&
-    requires(const Init& init, std::int64_t size, const C& cell, Tape& tape) {
+concept DecoderCell = StatefulCell<C> && requires(const Init& init, std::int64_t size) {
   C(init, /*input=*/size, /*hidden=*/size);
-  { cell.zero_state(tape, /*batch=*/size) } -> std::same_as<typename C::State>;
-  { cell.output_size() } -> std::convertible_to<std::int64_t>;
-  { cell.parameters() } -> std::convertible_to<Params>;
 };
 
 /// Parameters: table, bridge (summary to first state, tanh), cell, attention, combine (Luong; its output has

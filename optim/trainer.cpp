@@ -347,6 +347,17 @@ void Trainer::keep(std::string name, std::function<Snapshot()> save,
   kept_.push_back({std::move(name), std::move(save), std::move(load)});
 }
 
+void Trainer::keep(std::string name, std::uint64_t& count) {
+  keep(
+      std::move(name),
+      [&count] {
+        Snapshot s;
+        s.counts["count"] = count;
+        return s;
+      },
+      [&count](const Snapshot& from) { count = from.count("count"); });
+}
+
 void Trainer::keep(std::string name, Tape& tape) {
   keep(
       std::move(name), [&tape] { return snapshot(tape.random()); },

@@ -111,6 +111,8 @@ class Trainer {
         std::move(name), [&carried] { return snapshot(carried.values()); },
         [&carried](const Snapshot& from) { restore(carried.values(), from); });
   }
+  /// A number of yours, such as that of the steps so far.
+  void keep(std::string name, std::uint64_t& count);
   /// The random numbers of a tape of your own, such as a part of DataParallel.
   void keep(std::string name, Tape& tape);
 

@@ -15,13 +15,15 @@ NGrams::NGrams(const Lines& lines, int symbols, int longest) : symbols_(static_c
         fmt::format("NGrams: needs a symbol and an order at least, not {} and {}", symbols, longest));
   Key room = std::numeric_limits<Key>::max();
   for (int n = 0; n < longest && room >= symbols_; ++n, room /= symbols_) orders_.emplace_back();
-  for (const auto& line : lines)
+  for (const auto& line : lines) {
+    check(line);
     for (std::size_t t = 1; t < line.size(); ++t)
       for (std::size_t n = 0; n < std::min(t + 1, orders_.size()); ++n) {
         const Key gram = number(std::span(line).subspan(t - n, n + 1));
         ++orders_[n].often.grams[gram];
         if (n == t) ++orders_[n].after.grams[gram];  // nothing stands before it
       }
+  }
   Key first_digit = symbols_;  // of the grams below
   for (std::size_t n = 0; n + 1 < orders_.size(); ++n, first_digit *= symbols_)
     for (const auto& [gram, count] : orders_[n + 1].often.grams) ++orders_[n].after.grams[gram % first_digit];
@@ -49,12 +51,14 @@ void NGrams::finish(Counts& counts) const {
 
 NGrams::Key NGrams::number(std::span<const int> symbols) const {
   Key all = 0;
-  for (const int symbol : symbols) {
+  for (const int symbol : symbols) all = all * symbols_ + static_cast<Key>(symbol);
+  return all;
+}
+
+void NGrams::check(std::span<const int> symbols) const {
+  for (const int symbol : symbols)
     if (symbol < 0 || static_cast<Key>(symbol) >= symbols_)
       throw ShapeError(fmt::format("NGrams: symbol {} is outside 0..{}", symbol, symbols_ - 1));
-    all = all * symbols_ + static_cast<Key>(symbol);
-  }
-  return all;
 }
 
 // By the last n symbols before.
@@ -75,8 +79,9 @@ double NGrams::smoothed(std::span<const int> before, int symbol, std::size_t n, 
 
 double NGrams::probability(std::span<const int> before, int symbol, int order) const {
   if (order < 1) throw ShapeError(fmt::format("NGrams: the order must be at least 1, not {}", order));
-  number(std::span(&symbol, 1));
   const std::size_t orders = std::min({static_cast<std::size_t>(order), before.size() + 1, orders_.size()});
+  check(before.last(orders - 1));
+  check(std::span(&symbol, 1));
   return smoothed(before, symbol, orders - 1, /*highest=*/true);
 }
 

@@ -54,7 +54,8 @@ class NGrams {
   };
   void finish(Counts& counts) const;
   double smoothed(std::span<const int> before, int symbol, std::size_t n, bool highest) const;
-  Key number(std::span<const int> symbols) const;  // ShapeError for others
+  Key number(std::span<const int> symbols) const;
+  void check(std::span<const int> symbols) const;  // ShapeError for others
 
   Key symbols_;
   std::vector<Order> orders_;  // the first looks at no symbol before

@@ -148,7 +148,7 @@ class Program {
   About about_;
   po::options_description learnt_, run_, used_;
   std::string verb_, data_, directory_, log_;
-  std::string command_, given_;  // the program as it was called, and options that no model keeps
+  std::string go_on_;  // the command that goes on with a training
   std::vector<std::string> words_;
   std::uint64_t seed_ = 1;
   std::int64_t save_every_ = 0;

@@ -118,28 +118,22 @@ int Study::train() {
   std::vector<Series> all(learners_.size());
   if (options.resume && file_exists(program_.file("curves.csv"))) all = curves();
   for (std::size_t k = 0; k < all.size(); ++k) all[k].name = learners_[k]->name;
-  double updates = 0;
+  std::uint64_t updates = 0;
   Trainer trainer(adam, options);
-  trainer.keep(
-      "updates",
-      [&] {
-        Snapshot s;
-        s.numbers["updates"] = updates;
-        return s;
-      },
-      [&](const Snapshot& from) { updates = from.number("updates"); });
+  trainer.keep("updates", updates);
   const auto step = [&](Tape&, std::uint64_t n) {
-    updates = static_cast<double>(n + 1);
+    updates = n + 1;
     for (const auto& l : learners_) l->show(Philox(program_.seed(), static_cast<std::uint32_t>(n)));
     return total;
   };
   const auto validate = [&] {
     const std::vector<Measured> now = measure(validation_batches, 0);
+    const auto x = static_cast<double>(updates);
     double sum = 0;
     for (std::size_t k = 0; k < now.size(); ++k) {
-      while (!all[k].x.empty() && all[k].x.back() >= updates)  // of a run that was killed and goes on
+      while (!all[k].x.empty() && all[k].x.back() >= x)  // of a run that was killed and goes on
         all[k].x.pop_back(), all[k].y.pop_back();
-      all[k].x.push_back(updates), all[k].y.push_back(now[k].loss);
+      all[k].x.push_back(x), all[k].y.push_back(now[k].loss);
       sum += now[k].loss / learners_[k]->task.naive;
     }
     write(all);
