@@ -179,10 +179,11 @@ void add_all(Study& study, Program& program, const Options& o) {
       study.add(layer_of(task, cell, hidden_for(cell, task, o.parameters)), task);
 }
 
-// A curve's value at x, between two of its points.
+// A curve's value at x, between two of its points; before the first and after the last one it is level.
 double value_at(const Series& curve, double x) {
   const auto i = static_cast<std::size_t>(std::ranges::lower_bound(curve.x, x) - curve.x.begin());
-  if (i == 0) return curve.y[0];
+  if (i == 0) return curve.y.front();
+  if (i == curve.x.size()) return curve.y.back();
   const double share = (x - curve.x[i - 1]) / (curve.x[i] - curve.x[i - 1]);
   return std::lerp(curve.y[i - 1], curve.y[i], share);
 }
@@ -202,7 +203,8 @@ int eval(Study& study, const Program& program, const Options& o) {
     for (std::size_t c = 0; c < 3; ++c) {
       const Series& curve = curves[k + c];
       rows.push_back(
-          {curve.name, {curve.y.back(), value_at(curve, curve.x.back() * fastest / cost[c].ms), task.naive}});
+          {curve.name,
+           {curve.y.back(), value_at(curve, curve.x.back() * (fastest / cost[c].ms)), task.naive}});
       for (double& x : by_time[c].x) x *= cost[c].ms / 1000;
     }
     charts.push_back(line_chart(by_time, {.title = task.name, .x_label = "seconds", .y_label = "loss"}));
