@@ -179,15 +179,6 @@ void add_all(Study& study, Program& program, const Options& o) {
       study.add(layer_of(task, cell, hidden_for(cell, task, o.parameters)), task);
 }
 
-// A curve's value at x, between two of its points; before the first and after the last one it is level.
-double value_at(const Series& curve, double x) {
-  const auto i = static_cast<std::size_t>(std::ranges::lower_bound(curve.x, x) - curve.x.begin());
-  if (i == 0) return curve.y.front();
-  if (i == curve.x.size()) return curve.y.back();
-  const double share = (x - curve.x[i - 1]) / (curve.x[i] - curve.x[i - 1]);
-  return std::lerp(curve.y[i - 1], curve.y[i], share);
-}
-
 // The losses on held out examples after all updates, and when the fastest cell is done with them. No epoch is
 // chosen: the weights of the best one are read only to be sure that the curves are those of this text.
 int eval(Study& study, const Program& program, const Options& o) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -96,6 +97,14 @@ Params Study::parameters() const {
   for (const auto& l : learners_)
     for (const Param& p : l->parameters()) all.push_back(p);
   return all;
+}
+
+double value_at(const Series& curve, double x) {
+  const auto i = static_cast<std::size_t>(std::ranges::lower_bound(curve.x, x) - curve.x.begin());
+  if (i == 0) return curve.y.front();
+  if (i == curve.x.size()) return curve.y.back();
+  const double share = (x - curve.x[i - 1]) / (curve.x[i] - curve.x[i - 1]);
+  return std::lerp(curve.y[i - 1], curve.y[i], share);
 }
 
 namespace {

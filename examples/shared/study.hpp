@@ -60,6 +60,10 @@ class Learner {
   spool::Var x_, y_;
 };
 
+/// A curve's value at x, between two of its points; before the first and after the last one it is level.
+/// The curve has a point.
+double value_at(const spool::Series& curve, double x);
+
 /// Trains learners together: they share no parameter. An epoch is 100 updates by Adam, each element of the
 /// gradients at most 0.1, so that no learner's gradients count for another's.
 class Study {

@@ -115,3 +115,15 @@ TEST_CASE("a learner counts which of its answers are right") {
   CHECK(tape.value(adds.right) == Approx(close / 4000));
   CHECK(tape.value(adds.loss) == Approx(squares / 4000));
 }
+
+TEST_CASE("a curve's value: between its points, and level outside of them") {
+  const spool::Series curve{.x = {1, 2, 4}, .y = {5, 3, 4}};
+  CHECK(examples::value_at(curve, 0) == 5);
+  CHECK(examples::value_at(curve, 1) == 5);
+  CHECK(examples::value_at(curve, 1.5) == 4);
+  CHECK(examples::value_at(curve, 3) == 3.5);
+  CHECK(examples::value_at(curve, 4) == 4);
+  CHECK(examples::value_at(curve, std::nextafter(4, 5)) == 4);
+  const spool::Series point{.x = {100}, .y = {0.25}};
+  for (const double x : {99.0, 100.0, 101.0}) CHECK(examples::value_at(point, x) == 0.25);
+}
