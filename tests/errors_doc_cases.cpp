@@ -468,7 +468,8 @@ const std::vector<Mistake> tape_mistakes{
      [] {
        const Param w = weight();
        Adam adam({w});
-       DataParallel(adam, 2).step([&](Tape&, int) { return sum(tape.param(w)); });
+       const Var loss = sum(tape.param(w));  // here: the parts run at the same time
+       DataParallel(adam, 2).step([&](Tape&, int) { return loss; });
      }},
     {"Gradients that wait", [] { Adam({weight()}).apply(); }},
     {"Gradients that wait",
