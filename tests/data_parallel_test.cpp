@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "catch.hpp"
+#include "sanitizers.hpp"
 
 using namespace spool;
 
@@ -288,7 +289,7 @@ TEST_CASE("what parts give beside their losses must be on their tapes") {
 }
 
 TEST_CASE("a program may end within any part") {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(SPOOL_THREAD_SANITIZER) || defined(SPOOL_ADDRESS_SANITIZER)
   WARN("skipped: sanitizers look for more when a forked process ends");
   return;
 #endif

@@ -3,6 +3,7 @@
 // else. Then the cases that once went wrong, or easily could.
 #include "catch.hpp"
 #include "op_table.hpp"
+#include "sanitizers.hpp"
 
 #include <functional>
 #include <limits>
@@ -188,7 +189,7 @@ TEST_CASE("sizes too large to count are refused, whichever op makes them") {
         }) == "shape [0, 9223372036854775807, 9223372036854775807]: too many elements");
 }
 
-#ifndef __SANITIZE_ADDRESS__  // whose operator new ends the program instead of throwing
+#ifndef SPOOL_ADDRESS_SANITIZER  // whose operator new ends the program instead of throwing
 TEST_CASE("a value too large for memory is an error of the run with the op's line") {
   Tape tape;
   const Var big = tape.constant(1, {std::int64_t{1} << 60});

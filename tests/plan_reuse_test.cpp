@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "plan_difference.hpp"
+#include "sanitizers.hpp"
 
 using namespace spool;
 
@@ -66,7 +67,7 @@ TEST_CASE("packed weights are those of the parameter, whatever came before") {
 }
 
 TEST_CASE("a run after one for which there was no memory") {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(SPOOL_ADDRESS_SANITIZER) || defined(SPOOL_THREAD_SANITIZER)
   WARN("skipped: the sanitizers' operator new ends the program instead of throwing");
   return;
 #endif

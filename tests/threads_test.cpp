@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "catch.hpp"
+#include "sanitizers.hpp"
 #include "small_models.hpp"
 
 using namespace spool;
@@ -72,7 +73,7 @@ TEST_CASE("threads of a run leave a processor that another of them is on") {
 }
 
 TEST_CASE("a process that was forked has threads of its own") {
-#ifdef __SANITIZE_THREAD__
+#ifdef SPOOL_THREAD_SANITIZER
   WARN("skipped: the thread sanitizer ends programs that start threads after a fork");
   return;
 #endif
@@ -93,7 +94,7 @@ TEST_CASE("a process that was forked has threads of its own") {
 }
 
 TEST_CASE("a run makes do with the threads that the system gives") {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(SPOOL_THREAD_SANITIZER) || defined(SPOOL_ADDRESS_SANITIZER)
   WARN("skipped: sanitizers need address space of their own");
   return;
 #endif

@@ -147,7 +147,8 @@ std::int64_t assign(std::span<Bundle> bundles, bool reuse) {
   constexpr std::int64_t large = 1 << 21;
   constexpr std::size_t few = 10'000;
   const std::int64_t end = assign_in_order(bundles, reuse);
-  if (!reuse || end < large || bundles.size() > few || end < largest_sum(bundles) * 33 / 32) return end;
+  if (!reuse || end < large || bundles.size() > few) return end;
+  if (const std::int64_t least = largest_sum(bundles); end - least < least / 32) return end;
   std::vector<Bundle> others(bundles.begin(), bundles.end());
   const std::int64_t other_end = assign_by_size(others);
   if (other_end < end) std::ranges::copy(others, bundles.begin());

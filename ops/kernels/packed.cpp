@@ -183,11 +183,12 @@ HWY_INLINE Right<T> right_of(const Product<T>& o, Int p, const Panel<T>& panel, 
   const Int sharing = fetch ? std::min(tiles, fetching_tiles) : 1, part = panel_width<T> / sharing;
   if constexpr (!AsIs) {
     const T* const data = o.right + p * panel_width<T> * o.k + from * panel.width;
-    const T* const ahead = data + (sharing > 1 ? o.k : fetch_distance) * panel_width<T>;
+    const T* const ahead = fetch ? data + (sharing > 1 ? o.k : fetch_distance) * panel_width<T> : data;
     return {data, panel.width, panel_width<T> * o.k, fetch ? sharing : 0, ahead, part, part * k};
   }
   const T* const data = o.right + from * o.ldb + panel.column;
-  const T* const ahead = data + (sharing > 1 ? panel_width<T> : fetch_distance * o.ldb) + line<T> - 1;
+  const T* const ahead =
+      fetch ? data + (sharing > 1 ? panel_width<T> : fetch_distance * o.ldb) + line<T> - 1 : data;
   return {data, o.ldb, panel_width<T>, fetch ? sharing : 0, ahead, o.ldb, part};
 }
 
@@ -209,7 +210,8 @@ Int product_panel(const Product<T>& o, Int p, Int row, Int m, Int from, Int k, T
   const Panel<T> panel(p, o.n);
   const Int at_once = panels_at_once(m, std::min(o.last, o.n / panel_width<T>) - p);
   const Even heights(m, rows_for(panel.vectors));
-  const Right<T> right = AsIs && panel.columns < panel.width
+  const Right<T> right = k == 0 ? Right<T>{}  // there may be no W
+                         : AsIs && panel.columns < panel.width
                              ? copied_right(o, panel, from, k, copy)
                              : right_of<AsIs>(o, p, panel, m, from, k, heights.pieces);
   const T* const* begin = from > 0 ? o.c : o.add;
