@@ -47,7 +47,7 @@ SMALL = {
     "char_lm": [
         Run("char_lm", ["train --threads 1 --steps 800 --hidden 64 --layers 1 --batch 20 --lr 0.01 --model MODEL",
                         "sample --model MODEL --prime 'int ' --length 100", "eval --threads 1 --model MODEL"],
-            [Bound("nats per character", r"lstm +[\d.]+ +([\d.]+)", at_most=2.05)]),  # n-grams: 1.29
+            [Bound("nats per character", r"lstm +[\d.]+ +([\d.]+)", at_most=2.05)]),  # n-grams: 1.08
     ],
     "forecast": [
         Run("forecast", ["train --epochs 20 --model MODEL", "forecast --model MODEL", "eval --model MODEL"],
@@ -135,7 +135,7 @@ FULL = {
     "caption": [
         Run("attention", ["train --min-count 2 --data DATA --seed SEED --threads 1 --model MODEL",
                           "eval --data DATA --threads 1 --model MODEL"],
-            [Bound("BLEU-1", r"lstm +([\d.]+)", at_least=31)]),  # the same words: 29.17
+            [Bound("BLEU-1", r"lstm +([\d.]+)", at_least=31)]),  # the same words: 29.17, the nearest picture's: 30.46
         Run("state", ["train --min-count 2 --attention none --data DATA --seed SEED --threads 1 --model MODEL",
                       "eval --data DATA --threads 1 --model MODEL"]),
         *(Run(name, [f"train --set emoji --longest 8 --min-count 2 --dropout 0.3 --epochs 30 --batch 32 {attention}"
@@ -170,8 +170,8 @@ FULL = {
         Run(voice, [f"train --voice {voice} {data}{CHAR_LM}", f"eval {data}--threads 1 --model MODEL"],
             [Bound("nats per character", r"lstm +[\d.]+ +([\d.]+)", at_most=most)],
             pictures=["loss.svg"], texts=["samples.md"])
-        for voice, data, most in [  # n-grams: 1.77, 1.20, 1.26; the last one's text changes with the sources
-            ("shakespeare", "--data DATA ", 1.75), ("latex", "--data DATA ", 1.19), ("cpp", "", 1.4)]
+        for voice, data, most in [  # n-grams: 1.58, 1.00, 1.08; the last one's text changes with the sources
+            ("shakespeare", "--data DATA ", 1.78), ("latex", "--data DATA ", 1.19), ("cpp", "", 1.4)]
     ],
     "names": [
         Run("generate", ["train --task generate --data DATA --seed SEED --model MODEL", "eval --data DATA --model MODEL"]),
@@ -186,16 +186,16 @@ FULL = {
         Run("phonemes",
             ["train --task phonemes --hidden 96 --embed 48 --batch 64 --epochs 6 --threads 1 --data DATA --seed SEED "
              "--model MODEL", "eval --threads 1 --data DATA --model MODEL"],
-            [Bound("phoneme error rate", r"beam search \(\d+ texts\) +([\d.]+)", at_most=12)], ["attention.svg"]),
+            [Bound("phoneme error rate", r"beam search \(\d+ texts\) +([\d.]+)", at_most=9)], ["attention.svg"]),
         *(Run(name, [f"train --task {task} --min-count 2 --threads 1 {options} --data DATA --seed SEED --model MODEL",
                      "eval --threads 1 --data DATA --model MODEL"],
-              [Bound("BLEU", r"beam search \(\d+ texts\) +[\d.]+ +[\d.]+ +([\d.]+)", at_least=least)], pictures)
+              [Bound("BLEU", r"beam search \(\d+ texts\) +[\d.]+ +[\d.]+ +([\d.]+)", at_least=n) for n in least], pictures)
           for name, task, options, least, pictures in [
-              ("cmn-eng", "cmn-eng", "--hidden 128 --embed 64 --dropout 0.3", 24, ["attention.svg"]),  # nearest: 13.0
-              ("eng-fra", "eng-fra", ENG_FRA, 10, []),  # nearest: 9.0
-              ("general", "eng-fra", ENG_FRA + " --attention general", 0, []),
-              ("without", "eng-fra", ENG_FRA + " --attention none", 0, []),
-              ("scheduled", "eng-fra", ENG_FRA + " --scheduled 200", 0, []),
+              ("cmn-eng", "cmn-eng", "--hidden 128 --embed 64 --dropout 0.3", [24], ["attention.svg"]),  # nearest: 13.0
+              ("eng-fra", "eng-fra", ENG_FRA, [10], []),  # nearest: 9.0, in the next three too
+              ("general", "eng-fra", ENG_FRA + " --attention general", [], []),
+              ("without", "eng-fra", ENG_FRA + " --attention none", [], []),
+              ("scheduled", "eng-fra", ENG_FRA + " --scheduled 200", [10], []),
           ]),
     ],
     "tree": [
@@ -223,7 +223,7 @@ FULL = {
             [Bound("accuracy", r"gru +([\d.]+)", at_least=0.95)], pictures=["confusion.svg"]),
         Run("strings", ["train --task strings --epochs 10 --data DATA --threads 1 --seed SEED --model MODEL",
                         "eval --data DATA --threads 1 --model MODEL"],
-            [Bound("label error rate", r"gru, CTC +([\d.]+)", at_most=0.1)], pictures=["string.svg"]),
+            [Bound("label error rate", r"gru, CTC +([\d.]+)", at_most=0.05)], pictures=["string.svg"]),
         Run("vowels", ["train --task vowels --data DATA --threads 1 --seed SEED --model MODEL",
                        "eval --data DATA --threads 1 --model MODEL"],
             [Bound("accuracy", r"gru +([\d.]+)", at_least=0.95)]),
@@ -232,7 +232,7 @@ FULL = {
         Run("gestures", ["train --task gestures --data DATA --threads 1 --seed SEED --model MODEL",
                          "eval --data DATA --threads 1 --model MODEL", "classify --model MODEL MODEL/example.csv",
                          "eval --data DATA --threads 1 --model MODEL"],
-            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.94)], pictures=["frames.svg"]),
+            [Bound("accuracy", r"gru +([\d.]+)", at_least=0.96)], pictures=["frames.svg"]),
         Run("moving", ["train --task moving --data DATA --threads 1 --seed SEED --epochs 12 --model MODEL",
                        "eval --data DATA --threads 1 --model MODEL", "classify --model MODEL MODEL/example.png",
                        "eval --data DATA --threads 1 --model MODEL"],
@@ -251,7 +251,7 @@ FULL = {
         *(Run(name, [f"train --set {name} --by character --data DATA --seed SEED --threads 1 --model MODEL",
                      "eval --data DATA --model MODEL"],
               [Bound("accuracy", r"gru, attention +([\d.]+)", at_least=least)])
-          for name, least in [("waimai", 0.87), ("hotels", 0.8)]),  # waimai, a bag of characters and pairs: 0.877
+          for name, least in [("waimai", 0.87), ("hotels", 0.86)]),  # a bag of characters and pairs: 0.877, 0.883
         Run("characters", ["train --set films --by character --data DATA --seed SEED --threads 1 --model MODEL",
                            "eval --data DATA --model MODEL"]),
     ],

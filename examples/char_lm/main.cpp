@@ -213,7 +213,7 @@ int main(int argc, char** argv) {
   learnt("embed", po::value(&o.embed)->default_value(0), "size of a symbol's vector; 0: one-hot");
   learnt("seq", po::value(&o.seq)->default_value(50), "steps that a gradient runs back");
   learnt("optim", po::value(&o.optim)->default_value("adam"),
-         "sgd, rmsprop, adagrad, adadelta, adam, adamw, adamax, nadam or radam");
+         "sgd, rmsprop, adagrad, adadelta, adam, adamw, adamax, nadam, radam or rprop");
   learnt("decay", po::value(&o.decay)->default_value(1.0, "1"), "the rate's factor after each epoch");
   learnt("clip", po::value(&o.clip)->default_value(5.0, "5"), "bound on the gradients' norm; 0: none");
   learnt("split", po::value(&o.split)->default_value("0.9,0.05,0.05"), "parts to train, validate, test on");

@@ -184,12 +184,12 @@ HWY_INLINE Right<T> right_of(const Product<T>& o, Int p, const Panel<T>& panel, 
   if constexpr (!AsIs) {
     const T* const data = o.right + p * panel_width<T> * o.k + from * panel.width;
     const T* const ahead = fetch ? data + (sharing > 1 ? o.k : fetch_distance) * panel_width<T> : data;
-    return {data, panel.width, panel_width<T> * o.k, fetch ? sharing : 0, ahead, part, part * k};
+    return {data, panel.width, panel_width<T> * o.k, fetch ? sharing : 0, ahead, part, fetch ? part * k : 0};
   }
   const T* const data = o.right + from * o.ldb + panel.column;
   const T* const ahead =
       fetch ? data + (sharing > 1 ? panel_width<T> : fetch_distance * o.ldb) + line<T> - 1 : data;
-  return {data, o.ldb, panel_width<T>, fetch ? sharing : 0, ahead, o.ldb, part};
+  return {data, o.ldb, panel_width<T>, fetch ? sharing : 0, ahead, o.ldb, fetch ? part : 0};
 }
 
 /// A block of k rows of a panel of W that is narrower than its vectors, side by side and with zeros.
