@@ -87,6 +87,14 @@ Tensor Learner::show(Philox random, bool held_out) const {
   return y;
 }
 
+double value_at(const Series& curve, double x) {
+  const auto i = static_cast<std::size_t>(std::ranges::lower_bound(curve.x, x) - curve.x.begin());
+  if (i == 0) return curve.y.front();
+  if (i == curve.x.size()) return curve.y.back();
+  const double share = (x - curve.x[i - 1]) / (curve.x[i] - curve.x[i - 1]);
+  return std::lerp(curve.y[i - 1], curve.y[i], share);
+}
+
 const Learner& Study::add(AnyRecurrentOptions layers, Task task) {
   learners_.push_back(std::make_unique<Learner>(tape_, program_.init(), std::move(layers), std::move(task)));
   return *learners_.back();
@@ -97,14 +105,6 @@ Params Study::parameters() const {
   for (const auto& l : learners_)
     for (const Param& p : l->parameters()) all.push_back(p);
   return all;
-}
-
-double value_at(const Series& curve, double x) {
-  const auto i = static_cast<std::size_t>(std::ranges::lower_bound(curve.x, x) - curve.x.begin());
-  if (i == 0) return curve.y.front();
-  if (i == curve.x.size()) return curve.y.back();
-  const double share = (x - curve.x[i - 1]) / (curve.x[i] - curve.x[i - 1]);
-  return std::lerp(curve.y[i - 1], curve.y[i], share);
 }
 
 namespace {

@@ -167,29 +167,35 @@ void fetch_rows(const T* const* rows, Int count, Int column) {
 /// Where tiles find their columns of W, and what they fetch ahead.
 template <class T>
 struct Right {
-  const T* data;
-  Int step, next;
-  Int fetching;  // so many tiles fetch ahead, each its part of every row
-  const T* ahead;
-  Int ahead_step, ahead_part;
+  const T* data = nullptr;
+  Int step = 0, next = 0;
+  Int fetching = 0;  // so many tiles fetch ahead, each its part of every row
+  const T* ahead = nullptr;
+  Int ahead_step = 0, ahead_part = 0;
 };
 
 /// Rows from `from` on of a panel that `tiles` will use, a block of k rows.
 template <bool AsIs, class T>
 HWY_INLINE Right<T> right_of(const Product<T>& o, Int p, const Panel<T>& panel, Int m, Int from, Int k,
                              Int tiles) {
+  Right<T> right =
+      AsIs ? Right<T>{.data = o.right + from * o.ldb + panel.column, .step = o.ldb, .next = panel_width<T>}
+           : Right<T>{.data = o.right + p * panel_width<T> * o.k + from * panel.width,
+                      .step = panel.width,
+                      .next = panel_width<T> * o.k};
   const bool large = o.k * o.n * static_cast<Int>(sizeof(T)) >= large_bytes;
-  const bool fetch = large && panel.vectors == panel_vectors && m > streamed_rows;
-  const Int sharing = fetch ? std::min(tiles, fetching_tiles) : 1, part = panel_width<T> / sharing;
-  if constexpr (!AsIs) {
-    const T* const data = o.right + p * panel_width<T> * o.k + from * panel.width;
-    const T* const ahead = fetch ? data + (sharing > 1 ? o.k : fetch_distance) * panel_width<T> : data;
-    return {data, panel.width, panel_width<T> * o.k, fetch ? sharing : 0, ahead, part, fetch ? part * k : 0};
+  if (!large || panel.vectors != panel_vectors || m <= streamed_rows) return right;
+  right.fetching = std::min(tiles, fetching_tiles);
+  const bool shared = right.fetching > 1;
+  const Int part = panel_width<T> / right.fetching;
+  if constexpr (AsIs) {
+    right.ahead = right.data + (shared ? panel_width<T> : fetch_distance * o.ldb) + line<T> - 1;
+    right.ahead_step = o.ldb, right.ahead_part = part;
+  } else {
+    right.ahead = right.data + (shared ? o.k : fetch_distance) * panel_width<T>;
+    right.ahead_step = part, right.ahead_part = part * k;
   }
-  const T* const data = o.right + from * o.ldb + panel.column;
-  const T* const ahead =
-      fetch ? data + (sharing > 1 ? panel_width<T> : fetch_distance * o.ldb) + line<T> - 1 : data;
-  return {data, o.ldb, panel_width<T>, fetch ? sharing : 0, ahead, o.ldb, fetch ? part : 0};
+  return right;
 }
 
 /// A block of k rows of a panel of W that is narrower than its vectors, side by side and with zeros.
@@ -200,7 +206,7 @@ Right<T> copied_right(const Product<T>& o, const Panel<T>& panel, Int from, Int 
     T* const end = std::copy_n(data + i * o.ldb, panel.columns, copy + i * panel.width);
     std::fill_n(end, panel.width - panel.columns, T(0));
   }
-  return {copy, panel.width, 0, 0, nullptr, 0, 0};
+  return {.data = copy, .step = panel.width};
 }
 
 /// A block of rows takes in a block of k of the panels from p on, as many as a tile spans; says how many.
